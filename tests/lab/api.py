@@ -1,0 +1,97 @@
+"""Talking to Keystone and Neutron: plain HTTP, from outside, over sockets that live inside `ctl`."""
+
+from __future__ import annotations
+
+import http.client
+import json
+from typing import Any
+
+from tests.lab.errors import LabError
+from tests.lab.layout import CONTROL, CONTROL_ADDRESS, KEYSTONE_PORT, NEUTRON_PORT, PASSWORD, Layout
+from tests.lab.sockets import connect
+
+
+class ApiError(LabError):
+    """An HTTP status of 400 or more."""
+
+    def __init__(self, status: int, text: str) -> None:
+        super().__init__(text)
+        self.status = status
+
+
+class Api:
+    """Keystone and Neutron as one user in one project; the token is fetched when it is first needed."""
+
+    def __init__(self, layout: Layout, user: str = "admin", project: str = "admin") -> None:
+        self._layout = layout
+        self._user = user
+        self._project = project
+        self._token: str | None = None
+
+    def keystone(self, method: str, path: str, body: object = None) -> Any:
+        """One request to Keystone; `path` is below /v3. Returns the decoded answer, None when it is empty."""
+        return self._request(KEYSTONE_PORT, method, f"/v3{path}", body)
+
+    def neutron(self, method: str, path: str, body: object = None) -> Any:
+        """One request to Neutron; `path` is below /v2.0. Returns the decoded answer, None when it is empty."""
+        return self._request(NEUTRON_PORT, method, f"/v2.0{path}", body)
+
+    def create(self, kind: str, **attributes: object) -> dict[str, Any]:
+        """Create one thing in Neutron, such as create('router', name='r1')."""
+        answer: dict[str, dict[str, Any]] = self.neutron("POST", f"/{kind}s", {kind: attributes})
+        return answer[kind]
+
+    def agents(self) -> list[dict[str, Any]]:
+        """All agents as Neutron sees them."""
+        found: list[dict[str, Any]] = self.neutron("GET", "/agents")["agents"]
+        return found
+
+    def hosting(self, router_id: str) -> list[dict[str, Any]]:
+        """The L3 agents that host a router, each with its `ha_state`.
+
+        Not a mere look: Neutron corrects the state of a dead agent when it is asked.
+        """
+        found: list[dict[str, Any]] = self.neutron("GET", f"/routers/{router_id}/l3-agents")["agents"]
+        return found
+
+    def _login(self) -> str:
+        domain = {"id": "default"}
+        identity = {
+            "methods": ["password"],
+            "password": {"user": {"name": self._user, "password": PASSWORD, "domain": domain}},
+        }
+        scope = {"project": {"name": self._project, "domain": domain}}
+        _body, headers = self._send(
+            KEYSTONE_PORT, "POST", "/v3/auth/tokens", {"auth": {"identity": identity, "scope": scope}}, {}
+        )
+        return headers["X-Subject-Token"]
+
+    def _request(self, port: int, method: str, path: str, body: object) -> Any:
+        fresh = self._token is None
+        self._token = self._token or self._login()
+        try:
+            return self._send(port, method, path, body, {"X-Auth-Token": self._token})[0]
+        except ApiError as error:
+            if error.status != 401 or fresh:
+                raise
+        # The token is of an earlier life of the lab.
+        self._token = self._login()
+        return self._send(port, method, path, body, {"X-Auth-Token": self._token})[0]
+
+    def _send(
+        self, port: int, method: str, path: str, body: object, headers: dict[str, str]
+    ) -> tuple[Any, http.client.HTTPMessage]:
+        link = http.client.HTTPConnection(CONTROL_ADDRESS, port)
+        try:
+            link.sock = connect(self._layout.namespace_path(CONTROL), CONTROL_ADDRESS, port, 60)
+            data = None if body is None else json.dumps(body)
+            link.request(method, path, data, {"Content-Type": "application/json", **headers})
+            answer = link.getresponse()
+            text = answer.read().decode()
+        except (OSError, http.client.HTTPException) as error:
+            raise LabError(f"{method} {path}: {error}") from error
+        finally:
+            link.close()
+        if answer.status >= 400:
+            raise ApiError(answer.status, f"{method} {path}: {answer.status} {text[:500]}")
+        return (json.loads(text) if text else None), answer.headers

@@ -1,0 +1,135 @@
+"""What the cloud holds after `up`: services, users, networks and the router r1 with a floating IP."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from tests.lab.api import Api
+from tests.lab.layout import (
+    EXTERNAL_GATEWAY,
+    EXTERNAL_POOL,
+    EXTERNAL_SUBNET,
+    KEYSTONE_URL,
+    NEUTRON_URL,
+    PASSWORD,
+    PHYSNET,
+    PRIVATE_SUBNET,
+    PRIVATE_SUBNET6,
+    REGION,
+    Layout,
+)
+
+#: The node that the server behind the floating IP stands on.
+SERVER_NODE = "net3"
+
+
+def identity(api: Api) -> dict[str, str]:
+    """Make the catalogue entries, projects and users; returns ids by name."""
+    service = api.keystone("POST", "/services", {"service": {"name": "neutron", "type": "network"}})["service"]
+    for interface in ("public", "internal", "admin"):
+        endpoint = {"service_id": service["id"], "interface": interface, "region_id": REGION, "url": NEUTRON_URL}
+        api.keystone("POST", "/endpoints", {"endpoint": endpoint})
+    roles = {role["name"]: role["id"] for role in api.keystone("GET", "/roles")["roles"]}
+    for name in ("service", "reader"):
+        if name not in roles:
+            roles[name] = api.keystone("POST", "/roles", {"role": {"name": name}})["role"]["id"]
+    ids = {}
+    for name in ("service", "demo"):
+        project = {"name": name, "domain_id": "default"}
+        ids[f"project {name}"] = api.keystone("POST", "/projects", {"project": project})["project"]["id"]
+    for name, project_name, granted in (
+        ("neutron", "service", ("admin", "service")),
+        ("demo", "demo", ("member",)),
+        ("demo-reader", "demo", ("reader",)),
+    ):
+        user = {"name": name, "password": PASSWORD, "domain_id": "default"}
+        ids[f"user {name}"] = api.keystone("POST", "/users", {"user": user})["user"]["id"]
+        for role in granted:
+            project_id, user_id = ids[f"project {project_name}"], ids[f"user {name}"]
+            api.keystone("PUT", f"/projects/{project_id}/users/{user_id}/roles/{roles[role]}")
+    return ids
+
+
+def networks(admin: Api, demo: Api) -> dict[str, str]:
+    """Make the networks; returns ids by name."""
+    public = admin.create(
+        "network",
+        name="public",
+        shared=False,
+        **{"router:external": True, "provider:network_type": "flat", "provider:physical_network": PHYSNET},
+    )
+    admin.create(
+        "subnet",
+        name="public-subnet",
+        network_id=public["id"],
+        ip_version=4,
+        cidr=EXTERNAL_SUBNET,
+        gateway_ip=EXTERNAL_GATEWAY,
+        enable_dhcp=False,
+        allocation_pools=[{"start": EXTERNAL_POOL[0], "end": EXTERNAL_POOL[1]}],
+    )
+    private = demo.create("network", name="private")
+    subnet = demo.create(
+        "subnet", name="private-subnet", network_id=private["id"], ip_version=4, cidr=PRIVATE_SUBNET
+    )
+    subnet6 = demo.create(
+        "subnet",
+        name="private-subnet6",
+        network_id=private["id"],
+        ip_version=6,
+        cidr=PRIVATE_SUBNET6,
+        ipv6_address_mode="slaac",
+        ipv6_ra_mode="slaac",
+    )
+    return {"public": public["id"], "private": private["id"], "subnet": subnet["id"], "subnet6": subnet6["id"]}
+
+
+def router(demo: Api, ids: dict[str, str]) -> dict[str, Any]:
+    """Make the router r1 on all three networks; returns it."""
+    made = demo.create("router", name="r1", external_gateway_info={"network_id": ids["public"]})
+    for subnet in ("subnet", "subnet6"):
+        demo.neutron("PUT", f"/routers/{made['id']}/add_router_interface", {"subnet_id": ids[subnet]})
+    return made
+
+
+def server(admin: Api, demo: Api, ids: dict[str, str]) -> dict[str, str]:
+    """Make a port as a server's, bound to a node, and a floating IP for it; returns what plugging it in takes."""
+    port = demo.create("port", name="server", network_id=ids["private"])
+    admin.neutron(
+        "PUT",
+        f"/ports/{port['id']}",
+        {"port": {"binding:host_id": SERVER_NODE, "device_owner": "compute:nova", "device_id": "server"}},
+    )
+    floating = demo.create("floatingip", floating_network_id=ids["public"], port_id=port["id"])
+    fixed = next(item["ip_address"] for item in port["fixed_ips"] if item["subnet_id"] == ids["subnet"])
+    return {
+        "server_port": port["id"],
+        "server_mac": port["mac_address"],
+        "server_ip": fixed,
+        "floating_ip": floating["floating_ip_address"],
+    }
+
+
+def clouds(layout: Layout) -> str:
+    """The text of clouds.yaml. Written as JSON, which is YAML too and needs no library."""
+    found = {}
+    for cloud, user, project in (
+        ("lab", "admin", "admin"),
+        ("lab-demo", "demo", "demo"),
+        ("lab-demo-reader", "demo-reader", "demo"),
+    ):
+        found[cloud] = {
+            "auth": {
+                "auth_url": KEYSTONE_URL,
+                "username": user,
+                "password": PASSWORD,
+                "project_name": project,
+                "user_domain_id": "default",
+                "project_domain_id": "default",
+            },
+            "region_name": REGION,
+            "identity_api_version": "3",
+            "router_ha": {"backend": "ssh", "ssh_config": str(layout.ssh_config)},
+        }
+    return json.dumps({"clouds": found}, indent=2) + "\n"

@@ -1,0 +1,48 @@
+"""Running commands: always an argument list, never a shell."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Mapping, Sequence
+
+from tests.lab.errors import LabError
+
+#: What a daemon or a tool of the lab sees of the caller's environment: nothing.
+CLEAN = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", "HOME": "/root"}
+
+
+def run(
+    argv: Sequence[str],
+    *,
+    input: str | None = None,
+    check: bool = True,
+    env: Mapping[str, str] | None = None,
+    timeout: float | None = 120,
+    cwd: str = "/",
+) -> subprocess.CompletedProcess[str]:
+    """Run a command and return it with what it printed (text).
+
+    `env` adds to a clean environment. With `check`, an exit code other than 0 is a LabError that shows what the
+    command printed.
+    """
+    try:
+        done = subprocess.run(
+            list(argv),
+            input=input,
+            stdin=subprocess.DEVNULL if input is None else None,
+            capture_output=True,
+            text=True,
+            errors="replace",
+            env={**CLEAN, **(env or {})},
+            timeout=timeout,
+            cwd=cwd,
+            check=False,
+        )
+    except FileNotFoundError as error:
+        raise LabError(f"{argv[0]}: {error.strerror}") from error
+    except subprocess.TimeoutExpired as error:
+        raise LabError(f"no end after {timeout:g} s: {' '.join(argv)}") from error
+    if check and done.returncode:
+        printed = (done.stderr.strip() or done.stdout.strip())[-2000:]
+        raise LabError(f"exit {done.returncode} from {' '.join(argv)}\n{printed}")
+    return done

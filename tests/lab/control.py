@@ -1,0 +1,185 @@
+"""The control plane in `ctl`: database, message broker, Keystone and Neutron's server."""
+
+from __future__ import annotations
+
+import http.client
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+
+from tests.lab import settings
+from tests.lab.layout import (
+    CONTROL,
+    CONTROL_ADDRESS,
+    EXTERNAL_GATEWAY,
+    KEYSTONE_PORT,
+    KEYSTONE_URL,
+    MANAGEMENT_PREFIX,
+    NEUTRON_PORT,
+    PASSWORD,
+    REGION,
+    Layout,
+)
+from tests.lab.progress import say, until
+from tests.lab.sockets import connect
+from tests.lab.spaces import Space
+
+#: Everything that has to live for the cloud to answer.
+DAEMONS = ("anchor", "database", "epmd", "broker", "keystone", "neutron", "neutron-rpc")
+
+
+class Control(Space):
+    """The machine `ctl`."""
+
+    def __init__(self, layout: Layout) -> None:
+        super().__init__(layout, CONTROL)
+
+    def build(self) -> None:
+        """Make the machine and start everything on it, from nothing."""
+        self.create()
+        for bridge, address in (
+            ("br-mgmt", f"{CONTROL_ADDRESS}/{MANAGEMENT_PREFIX}"),
+            ("br-data", f"{EXTERNAL_GATEWAY}/24"),
+        ):
+            self.run(["ip", "link", "add", bridge, "type", "bridge"])
+            self.run(["ip", "link", "set", bridge, "up"])
+            self.run(["ip", "address", "add", address, "dev", bridge])
+
+    def serve(self) -> None:
+        """Start the servers; returns when both APIs answer."""
+        self._write()
+        with ThreadPoolExecutor() as pool:
+            broker = pool.submit(self._broker)
+            self._database()
+            say("database is up; making its tables")
+            neutron = pool.submit(self._neutron_tables)
+            keystone = pool.submit(self._keystone)
+            broker.result()
+            neutron.result()
+            say("tables of Neutron are made")
+            keystone.result()
+            say("Keystone answers")
+        self._neutron()
+
+    def tool(self, name: str) -> str:
+        """The path of a program in the lab's venv."""
+        return str(self.layout.venv / "bin" / name)
+
+    def _write(self) -> None:
+        config = self.layout.config
+        config.mkdir(parents=True)
+        for name, text in {
+            "keystone.conf": settings.keystone(self.layout),
+            "keystone.py": settings.keystone_server(),
+            "neutron.conf": settings.neutron(self.layout),
+            "ml2.ini": settings.ml2(),
+            "neutron.py": settings.neutron_server(),
+        }.items():
+            (config / name).write_text(text)
+        for name in ("fernet", "credential"):
+            (config / name).mkdir(mode=0o700)
+
+    def _database(self) -> None:
+        folder = self.layout.run / "database"
+        folder.mkdir(mode=0o700)
+        shutil.chown(folder, "mysql", "mysql")
+        self.run(["chown", "mysql:mysql", "/run/lab"])
+        self.run(
+            [
+                "mariadb-install-db", "--no-defaults", "--user=mysql", f"--datadir={folder}",
+                "--auth-root-authentication-method=socket", "--auth-root-socket-user=root", "--skip-test-db",
+            ]
+        )  # fmt: skip
+        self.start("database", ["mariadbd", *settings.database(self.layout)])
+        client = ["mariadb", "--no-defaults", f"--socket={settings.DATABASE_SOCKET}"]
+        until(
+            "the database",
+            lambda: self.daemons.must_live("ctl.database")
+            and self.run([*client, "-e", "select 1"], check=False).returncode == 0,
+        )
+        statements = "".join(
+            f"create database {name} character set utf8mb3;"
+            f"grant all on {name}.* to '{name}'@'localhost' identified by '{PASSWORD}';"
+            for name in ("keystone", "neutron")
+        )
+        self.run(client, input=statements)
+
+    def _broker(self) -> None:
+        folder = self.layout.run / "broker"
+        (folder / "mnesia").mkdir(parents=True)
+        (folder / "log").mkdir()
+        (folder / "rabbitmq.conf").write_text(settings.broker_file())
+        (folder / "enabled_plugins").write_text("[].\n")
+        for path in (folder, *folder.iterdir()):
+            shutil.chown(path, "rabbitmq", "rabbitmq")
+        environment = settings.broker(self.layout)
+        become = ["setpriv", "--reuid=rabbitmq", "--regid=rabbitmq", "--init-groups", "--"]
+        # Started by us, or the broker would start one as a daemon that nobody has a record of.
+        self.start("epmd", [*become, "epmd", "-address", "127.0.0.1"], environment)
+        self.start("broker", [*become, "/usr/lib/rabbitmq/bin/rabbitmq-server"], environment)
+        until("the message broker", lambda: self.daemons.must_live("ctl.broker") and self._amqp(), 120)
+
+    def _amqp(self) -> bool:
+        """Whether the broker begins the protocol; its port alone is open a little earlier."""
+        with connect(self.layout.namespace_path(CONTROL), CONTROL_ADDRESS, 5672) as link:
+            link.sendall(b"AMQP\x00\x00\x09\x01")
+            return link.recv(1) == b"\x01"
+
+    def _keystone(self) -> None:
+        config = self.layout.config / "keystone.conf"
+        manage = [self.tool("keystone-manage"), "--config-file", str(config)]
+        self.run([*manage, "db_sync"], timeout=300)
+        for keys in ("fernet_setup", "credential_setup"):
+            self.run([*manage, keys, "--keystone-user", "root", "--keystone-group", "root"])
+        self.run(
+            [
+                *manage, "bootstrap", "--bootstrap-password", PASSWORD, "--bootstrap-region-id", REGION,
+                "--bootstrap-admin-url", KEYSTONE_URL, "--bootstrap-internal-url", KEYSTONE_URL,
+                "--bootstrap-public-url", KEYSTONE_URL,
+            ]
+        )  # fmt: skip
+        self.start(
+            "keystone",
+            [self.tool("gunicorn")],
+            {
+                "GUNICORN_CMD_ARGS": f"--config {self.layout.config / 'keystone.py'}",
+                "OS_KEYSTONE_CONFIG_FILES": str(config),
+            },
+        )
+        until("Keystone", lambda: self.daemons.must_live("ctl.keystone") and self._answers(KEYSTONE_PORT, "/v3"))
+
+    def _neutron_tables(self) -> None:
+        self.run(
+            [self.tool("neutron-db-manage"), *self._neutron_files(), "upgrade", "heads"],
+            timeout=600,
+        )
+
+    def _neutron_files(self) -> list[str]:
+        return [f"--config-file={self.layout.config / name}" for name in ("neutron.conf", "ml2.ini")]
+
+    def _neutron(self) -> None:
+        self.start("neutron-rpc", [self.tool("neutron-rpc-server"), *self._neutron_files()])
+        self.start(
+            "neutron",
+            [self.tool("gunicorn")],
+            {
+                "GUNICORN_CMD_ARGS": f"--config {self.layout.config / 'neutron.py'}",
+                "OS_NEUTRON_CONFIG_DIR": str(self.layout.config),
+                "OS_NEUTRON_CONFIG_FILES": "neutron.conf;ml2.ini",
+            },
+        )
+        until(
+            "Neutron",
+            lambda: self.daemons.must_live("ctl.neutron", "ctl.neutron-rpc") and self._answers(NEUTRON_PORT, "/"),
+            120,
+        )
+
+    def _answers(self, port: int, path: str) -> bool:
+        link = http.client.HTTPConnection(CONTROL_ADDRESS, port, timeout=30)
+        link.sock = connect(self.layout.namespace_path(CONTROL), CONTROL_ADDRESS, port)
+        try:
+            link.request("GET", path)
+            return link.getresponse().status < 400
+        except http.client.HTTPException as error:
+            raise OSError(str(error)) from error
+        finally:
+            link.close()

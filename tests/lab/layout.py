@@ -1,0 +1,138 @@
+"""Where everything in the lab is: folders, addresses, names and the numbers that matter."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import os
+from pathlib import Path
+
+DEFAULT_STATE = Path("/var/lib/osc-ha-router-lab")
+STATE_VARIABLE = "OSC_HA_ROUTER_LAB"
+
+#: The three network nodes and their addresses on the management network.
+NODES = {"net1": "198.18.0.11", "net2": "198.18.0.12", "net3": "198.18.0.13"}
+CONTROL = "ctl"
+CONTROL_ADDRESS = "198.18.0.1"
+MANAGEMENT_PREFIX = 24
+
+#: The outside world: `ctl` is the external network's own router.
+EXTERNAL_GATEWAY = "203.0.113.1"
+EXTERNAL_SUBNET = "203.0.113.0/24"
+EXTERNAL_POOL = ("203.0.113.50", "203.0.113.250")
+PRIVATE_SUBNET = "10.1.1.0/24"
+PRIVATE_SUBNET6 = "fd00:1:1::/64"
+PHYSNET = "physnet1"
+
+KEYSTONE_PORT = 5000
+NEUTRON_PORT = 9696
+KEYSTONE_URL = f"http://{CONTROL_ADDRESS}:{KEYSTONE_PORT}/v3"
+NEUTRON_URL = f"http://{CONTROL_ADDRESS}:{NEUTRON_PORT}"
+REGION = "RegionOne"
+#: One password for everything: nothing outside `ctl` can reach it.
+PASSWORD = "lab-secret"  # noqa: S105
+
+#: An agent that has not reported for this long is dead. Neutron's default of 75 s would make every test that
+#: needs a dead agent wait as long; three reports fit in it.
+AGENT_DOWN_TIME = 15
+REPORT_INTERVAL = 5
+#: How often the L3 agent looks for dead keepalived and state-change monitors and starts them again. Neutron's
+#: default is 60 s: too long for a bench, where every test waits for its mess to be mended.
+CHECK_CHILDREN_INTERVAL = 10
+VRRP_ADVERT_INTERVAL = 2
+
+OPERATOR = "lab-operator"
+NOSUDO = "lab-nosudo"
+
+#: The VLAN that no port of the lab uses: Neutron's own "dead" VLAN is 4095, which OVS will not take as a tag.
+DEAD_VLAN = 4094
+
+
+@dataclasses.dataclass(frozen=True)
+class Layout:
+    """The paths of one lab, all under its state folder.
+
+    Two labs with different state folders can be up at the same time: nothing of a lab is visible outside its
+    namespaces but their names, and these carry a mark of the folder.
+    """
+
+    state: Path
+
+    @classmethod
+    def default(cls) -> Layout:
+        """The lab of the folder named by $OSC_HA_ROUTER_LAB, or of the default folder."""
+        return cls(Path(os.environ.get(STATE_VARIABLE) or DEFAULT_STATE).absolute())
+
+    @property
+    def prefix(self) -> str:
+        """What the outside names of this lab's network namespaces begin with."""
+        if self.state == DEFAULT_STATE:
+            return "orhlab-"
+        return f"orhlab-{hashlib.sha256(str(self.state).encode()).hexdigest()[:6]}-"
+
+    def namespace(self, name: str) -> str:
+        """The name that `ip netns` shows for `ctl` or for a node."""
+        return self.prefix + name
+
+    def namespace_path(self, name: str) -> Path:
+        """The file that holds the network namespace of `ctl` or of a node."""
+        return Path("/run/netns") / self.namespace(name)
+
+    @property
+    def venv(self) -> Path:
+        """Keystone, Neutron and an `openstack` command; kept by `down`."""
+        return self.state / "venv"
+
+    @property
+    def run(self) -> Path:
+        """Everything that one life of the lab writes; thrown away before the next one."""
+        return self.state / "run"
+
+    @property
+    def logs(self) -> Path:
+        """One file for each daemon; thrown away when the lab is built again, kept by `down`."""
+        return self.state / "logs"
+
+    @property
+    def records(self) -> Path:
+        """One file for each daemon: its pid and start time."""
+        return self.run / "daemons"
+
+    @property
+    def config(self) -> Path:
+        """Configuration of the control plane."""
+        return self.run / "config"
+
+    @property
+    def clouds(self) -> Path:
+        """clouds.yaml with the clouds `lab`, `lab-demo` and `lab-demo-reader`."""
+        return self.state / "clouds.yaml"
+
+    @property
+    def ssh_config(self) -> Path:
+        """The SSH client's configuration for the hosts net1, net2 and net3."""
+        return self.state / "ssh_config"
+
+    @property
+    def known_hosts(self) -> Path:
+        """The nodes' host keys."""
+        return self.state / "known_hosts"
+
+    @property
+    def client_key(self) -> Path:
+        """The key that both users of the nodes accept."""
+        return self.state / "id_ed25519"
+
+    @property
+    def facts(self) -> Path:
+        """Written last by `up`: ids of what the cloud holds. Its absence means that the lab is not up."""
+        return self.run / "facts.json"
+
+    @property
+    def lock(self) -> Path:
+        """Held by `up` and `down`."""
+        return self.state / "lock"
+
+    def node(self, name: str) -> Path:
+        """A node's own folder: etc/, neutron/ (its /var/lib/neutron) and home/."""
+        return self.run / name

@@ -1,0 +1,113 @@
+"""What has to be installed: Debian packages, and a virtual environment with Keystone and Neutron."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from tests.lab.commands import run
+from tests.lab.errors import LabError
+from tests.lab.layout import Layout
+from tests.lab.progress import say
+
+DEBIAN = (
+    "conntrack curl haproxy ipset iproute2 iptables iputils-ping keepalived mariadb-client mariadb-server nftables "
+    "openssh-client openssh-server openvswitch-switch procps python3-venv rabbitmq-server radvd sudo tcpdump "
+    "util-linux"
+).split()
+#: Services that Debian would start at the next boot when their package comes in. The lab does not want them, so
+#: those that it brings are disabled; those that were there before are left as they were.
+SERVICES = {
+    "haproxy": "haproxy",
+    "keepalived": "keepalived",
+    "mariadb-server": "mariadb",
+    "openssh-server": "ssh",
+    "openvswitch-switch": "openvswitch-switch",
+    "rabbitmq-server": "rabbitmq-server",
+    "radvd": "radvd",
+}
+#: The interpreter of Debian 12: the constraints were frozen with it.
+PYTHON = "/usr/bin/python3"
+HERE = Path(__file__).parent
+_POLICY = Path("/usr/sbin/policy-rc.d")
+_ASIDE = Path("/usr/sbin/policy-rc.d.before-osc-ha-router-lab")
+_OURS = "#!/bin/sh\n# Of the osc-ha-router lab: start no service while packages are installed.\nexit 101\n"
+
+
+def install(layout: Layout) -> None:
+    """Install what is missing; quick when nothing is."""
+    _debian()
+    _venv(layout)
+
+
+def missing() -> list[str]:
+    """The Debian packages that are not installed."""
+    done = run(["dpkg-query", "--show", "--showformat=${Package} ${db:Status-Status}\n", *DEBIAN], check=False)
+    present = {line.split()[0] for line in done.stdout.splitlines() if line.endswith(" installed")}
+    return [name for name in DEBIAN if name not in present]
+
+
+def _debian() -> None:
+    wanted = missing()
+    if not wanted:
+        return
+    say(f"installing Debian packages: {' '.join(wanted)}")
+    apt = ["apt-get", "-y", "-q", "-o", "DPkg::Lock::Timeout=600"]
+    quiet = {"DEBIAN_FRONTEND": "noninteractive", "DEBCONF_NONINTERACTIVE_SEEN": "true"}
+    with _nothing_starts():
+        # A run that was killed in the middle of an installation leaves packages unpacked only.
+        run(["dpkg", "--configure", "-a"], env=quiet, check=False, timeout=600)
+        run([*apt, "update"], env=quiet, timeout=600)
+        run(
+            [*apt, "-o", "Dpkg::Options::=--force-confold", "install", "--no-install-recommends", *wanted],
+            env=quiet,
+            timeout=1800,
+        )
+    if left := missing():
+        raise LabError(f"apt-get did not install: {' '.join(left)}")
+    services = [SERVICES[name] for name in wanted if name in SERVICES]
+    if services and shutil.which("systemctl"):
+        # Only changes links under /etc; works without a running systemd.
+        run(["systemctl", "disable", *services], check=False)
+
+
+@contextmanager
+def _nothing_starts() -> Iterator[None]:
+    """Keep packages from starting their services, and leave the machine's own policy as it was."""
+    if _POLICY.exists() and _POLICY.read_text(errors="replace") != _OURS:
+        _POLICY.replace(_ASIDE)
+    _POLICY.write_text(_OURS)
+    _POLICY.chmod(0o755)
+    try:
+        yield
+    finally:
+        if _ASIDE.exists():
+            _ASIDE.replace(_POLICY)
+        else:
+            _POLICY.unlink()
+
+
+def _venv(layout: Layout) -> None:
+    requirements, constraints = HERE / "requirements.txt", HERE / "constraints.txt"
+    stamp = layout.venv / "lab-stamp"
+    wanted = hashlib.sha256(requirements.read_bytes() + constraints.read_bytes()).hexdigest()
+    if stamp.exists() and stamp.read_text() == wanted:
+        return
+    say("installing Keystone and Neutron into a virtual environment")
+    began = time.monotonic()
+    shutil.rmtree(layout.venv, ignore_errors=True)
+    run([PYTHON, "-m", "venv", str(layout.venv)])
+    run(
+        [
+            str(layout.venv / "bin/pip"), "install", "--quiet", "--disable-pip-version-check",
+            "--requirement", str(requirements), "--constraint", str(constraints),
+        ],
+        timeout=1800,
+    )  # fmt: skip
+    # Written last: a half-made environment has no stamp and is made again.
+    stamp.write_text(wanted)
+    say(f"installed in {time.monotonic() - began:.0f} s")

@@ -1,0 +1,91 @@
+"""Reading /proc: who is alive, since when, and in which namespaces."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+#: Written to every private /run that the lab makes. Whoever sees it as /run/<this> runs inside the lab.
+MARK = "osc-ha-router-lab"
+
+
+def _fields(pid: int) -> list[str]:
+    """The fields of /proc/PID/stat from the third (state) on; the second, the name, may hold anything."""
+    return Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+
+
+def started(pid: int) -> int | None:
+    """The start time of a living process in clock ticks since boot; None when there is none.
+
+    A zombie is not alive. Together with the pid the start time names a process for good.
+    """
+    try:
+        fields = _fields(pid)
+    except OSError:
+        return None
+    return None if fields[0] in "ZX" else int(fields[19])
+
+
+def session(pid: int) -> int | None:
+    """The session that a process belongs to."""
+    try:
+        return int(_fields(pid)[3])
+    except OSError:
+        return None
+
+
+def parent(pid: int) -> int | None:
+    """The pid of a process's parent."""
+    try:
+        return int(_fields(pid)[1])
+    except OSError:
+        return None
+
+
+def command(pid: int) -> list[str]:
+    """The argument list of a process; empty when it is gone."""
+    try:
+        raw = Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return []
+    return [part.decode(errors="replace") for part in raw.split(b"\0") if part]
+
+
+def everyone() -> Iterator[int]:
+    """The pids of all living processes."""
+    for name in os.listdir("/proc"):
+        if name.isdigit() and started(int(name)) is not None:
+            yield int(name)
+
+
+def inhabitants(state: Path, name: str | None = None) -> list[int]:
+    """Processes inside the lab of a state folder, or only those inside one of its nodes (or `ctl`).
+
+    Told by the mark in their own /run, which is a property of their mount namespace: exact, whatever became of
+    parents, sessions and pid files, and it cannot match a process of anybody else.
+    """
+    found = []
+    for pid in everyone():
+        try:
+            text = Path(f"/proc/{pid}/root/run/{MARK}").read_text()
+        except OSError:
+            continue
+        where, _, who = text.rstrip("\n").partition("\n")
+        if where == str(state) and (name is None or who == name):
+            found.append(pid)
+    return found
+
+
+def namespace(path: str) -> int | None:
+    """The inode that identifies a namespace, given any file that stands for it."""
+    try:
+        return os.stat(path).st_ino
+    except OSError:
+        return None
+
+
+def inside(path: str) -> list[int]:
+    """Processes whose network namespace is the one that a file stands for."""
+    wanted = namespace(path)
+    return [] if wanted is None else [pid for pid in everyone() if namespace(f"/proc/{pid}/ns/net") == wanted]

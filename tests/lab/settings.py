@@ -1,0 +1,221 @@
+"""The text of every configuration file of Keystone, Neutron and what they need."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from tests.lab.layout import (
+    AGENT_DOWN_TIME,
+    CHECK_CHILDREN_INTERVAL,
+    CONTROL_ADDRESS,
+    KEYSTONE_PORT,
+    KEYSTONE_URL,
+    NEUTRON_PORT,
+    PASSWORD,
+    PHYSNET,
+    REGION,
+    REPORT_INTERVAL,
+    VRRP_ADVERT_INTERVAL,
+    Layout,
+)
+
+#: Where the database listens inside `ctl`; there is no TCP port.
+DATABASE_SOCKET = "/run/lab/database.sock"
+#: The bridge of a node that joins it to the physical network.
+PHYSICAL_BRIDGE = "br-phys"
+
+Sections = Mapping[str, Mapping[str, object]]
+
+
+def ini(sections: Sections) -> str:
+    """An INI file as oslo.config reads it."""
+    lines = []
+    for section, options in sections.items():
+        lines += [f"[{section}]", *(f"{key} = {value}" for key, value in options.items()), ""]
+    return "\n".join(lines)
+
+
+def database_url(name: str) -> str:
+    """What SQLAlchemy connects to."""
+    return f"mysql+pymysql://{name}:{PASSWORD}@localhost/{name}?unix_socket={DATABASE_SOCKET}&charset=utf8"
+
+
+def database(layout: Layout) -> list[str]:
+    """The arguments of mariadbd. Nothing in it has to outlive a power cut, so it may be fast instead."""
+    return [
+        "--no-defaults",
+        "--user=mysql",
+        f"--datadir={layout.run / 'database'}",
+        f"--socket={DATABASE_SOCKET}",
+        "--pid-file=/run/lab/database.pid",
+        "--skip-networking",
+        "--skip-name-resolve",
+        "--innodb-flush-log-at-trx-commit=0",
+        "--innodb-doublewrite=0",
+        "--innodb-flush-method=nosync",
+        "--innodb-buffer-pool-size=128M",
+        "--performance-schema=off",
+        "--max-connections=300",
+        "--character-set-server=utf8mb3",
+    ]
+
+
+def broker(layout: Layout) -> dict[str, str]:
+    """The environment of RabbitMQ."""
+    folder = layout.run / "broker"
+    return {
+        "HOME": str(folder),
+        "RABBITMQ_NODENAME": "rabbit@localhost",
+        "RABBITMQ_NODE_IP_ADDRESS": CONTROL_ADDRESS,
+        "RABBITMQ_MNESIA_BASE": str(folder / "mnesia"),
+        "RABBITMQ_LOG_BASE": str(folder / "log"),
+        "RABBITMQ_LOGS": "-",
+        "RABBITMQ_PID_FILE": str(folder / "pid"),
+        "RABBITMQ_ENABLED_PLUGINS_FILE": str(folder / "enabled_plugins"),
+        "RABBITMQ_CONFIG_FILE": str(folder / "rabbitmq.conf"),
+        "RABBITMQ_CONF_ENV_FILE": "/dev/null",
+        "ERL_EPMD_ADDRESS": "127.0.0.1",
+    }
+
+
+def broker_file() -> str:
+    """rabbitmq.conf: one user, made at the first start (the built-in guest may use the loopback only)."""
+    return f"default_user = neutron\ndefault_pass = {PASSWORD}\nvm_memory_high_watermark.absolute = 1GB\n"
+
+
+def keystone(layout: Layout) -> str:
+    """keystone.conf."""
+    return ini(
+        {
+            "DEFAULT": {"use_stderr": True},
+            "database": {"connection": database_url("keystone")},
+            "token": {"provider": "fernet", "expiration": 86400},
+            "fernet_tokens": {"key_repository": layout.config / "fernet"},
+            "credential": {"key_repository": layout.config / "credential"},
+        }
+    )
+
+
+def gunicorn(application: str, port: int) -> str:
+    """A gunicorn configuration file. It has to name the application too.
+
+    Both programs read the command line themselves, so that gunicorn must not be given one.
+    """
+    return (
+        f"wsgi_app = {application!r}\n"
+        f"bind = '{CONTROL_ADDRESS}:{port}'\n"
+        "workers = 2\n"
+        "worker_class = 'gthread'\n"
+        "threads = 8\n"
+        "timeout = 120\n"
+        "keepalive = 60\n"
+        "errorlog = '-'\n"
+        "accesslog = '-'\n"
+    )
+
+
+def keystone_server() -> str:
+    """gunicorn for Keystone."""
+    return gunicorn("keystone.wsgi.api:application", KEYSTONE_PORT)
+
+
+def neutron_server() -> str:
+    """gunicorn for Neutron's API."""
+    return gunicorn("neutron.wsgi.api:application", NEUTRON_PORT)
+
+
+def _common() -> dict[str, dict[str, object]]:
+    return {
+        "DEFAULT": {
+            "core_plugin": "ml2",
+            "service_plugins": "router",
+            "transport_url": f"rabbit://neutron:{PASSWORD}@{CONTROL_ADDRESS}:5672/",
+            "state_path": "/var/lib/neutron",
+            "use_stderr": True,
+        },
+        "oslo_concurrency": {"lock_path": "/run/lock/neutron"},
+        "agent": {"root_helper": "sudo", "report_interval": REPORT_INTERVAL},
+    }
+
+
+def neutron(layout: Layout) -> str:
+    """neutron.conf of the control plane."""
+    sections = _common()
+    sections["DEFAULT"] |= {
+        "auth_strategy": "keystone",
+        "api_paste_config": layout.venv / "etc/neutron/api-paste.ini",
+        "l3_ha": True,
+        "max_l3_agents_per_router": 3,
+        "agent_down_time": AGENT_DOWN_TIME,
+        "rpc_workers": 1,
+        "notify_nova_on_port_status_changes": False,
+        "notify_nova_on_port_data_changes": False,
+    }
+    sections["database"] = {"connection": database_url("neutron"), "max_pool_size": 20}
+    sections["keystone_authtoken"] = {
+        "auth_type": "password",
+        "auth_url": KEYSTONE_URL,
+        "www_authenticate_uri": KEYSTONE_URL,
+        "username": "neutron",
+        "password": PASSWORD,
+        "project_name": "service",
+        "user_domain_id": "default",
+        "project_domain_id": "default",
+        "region_name": REGION,
+        "service_token_roles_required": True,
+    }
+    return ini(sections)
+
+
+def ml2() -> str:
+    """ml2.ini of the control plane."""
+    return ini(
+        {
+            "ml2": {
+                "mechanism_drivers": "openvswitch",
+                "type_drivers": "flat,vlan",
+                "tenant_network_types": "vlan",
+                "extension_drivers": "port_security",
+            },
+            "ml2_type_flat": {"flat_networks": PHYSNET},
+            "ml2_type_vlan": {"network_vlan_ranges": f"{PHYSNET}:100:500"},
+            "securitygroup": {"enable_security_group": False},
+        }
+    )
+
+
+def node(name: str) -> str:
+    """neutron.conf of a node."""
+    sections = _common()
+    sections["DEFAULT"]["host"] = name
+    return ini(sections)
+
+
+def openvswitch_agent() -> str:
+    """openvswitch_agent.ini: everything in user space, for there is no kernel module to rely on."""
+    return ini(
+        {
+            "ovs": {
+                "datapath_type": "netdev",
+                "bridge_mappings": f"{PHYSNET}:{PHYSICAL_BRIDGE}",
+                "ovsdb_connection": "tcp:127.0.0.1:6640",
+            },
+            "agent": {"tunnel_types": ""},
+            "securitygroup": {"enable_security_group": False, "firewall_driver": "noop"},
+        }
+    )
+
+
+def l3_agent() -> str:
+    """l3_agent.ini."""
+    return ini(
+        {
+            "DEFAULT": {
+                "interface_driver": "openvswitch",
+                "ha_vrrp_advert_int": VRRP_ADVERT_INTERVAL,
+                "enable_metadata_proxy": True,
+            },
+            "AGENT": {"check_child_processes_interval": CHECK_CHILDREN_INTERVAL},
+            "ovs": {"ovsdb_connection": "tcp:127.0.0.1:6640"},
+        }
+    )
