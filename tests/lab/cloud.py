@@ -14,6 +14,7 @@ from tests.lab.layout import (
     NEUTRON_URL,
     PASSWORD,
     PHYSNET,
+    PRIVATE_GATEWAY6,
     PRIVATE_SUBNET,
     PRIVATE_SUBNET6,
     REGION,
@@ -79,6 +80,7 @@ def networks(admin: Api, demo: Api) -> dict[str, str]:
         network_id=private["id"],
         ip_version=6,
         cidr=PRIVATE_SUBNET6,
+        gateway_ip=PRIVATE_GATEWAY6,
         ipv6_address_mode="slaac",
         ipv6_ra_mode="slaac",
     )

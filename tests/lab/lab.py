@@ -19,7 +19,7 @@ from tests.lab.api import Api
 from tests.lab.commands import run
 from tests.lab.daemons import Daemons, end
 from tests.lab.errors import LabDown, LabError
-from tests.lab.layout import CONTROL, NODES, Layout
+from tests.lab.layout import CONTROL, EXTERNAL_GATEWAY, NODES, Layout
 from tests.lab.nodes import Node
 from tests.lab.progress import say, until
 
@@ -91,6 +91,7 @@ class Lab:
             if asleep := [f"{a['binary']} on {a['host']}" for a in self.admin.agents() if not a["alive"]]:
                 return f"dead agents: {', '.join(asleep)}"
             self.wait_settled(self.facts["router"], 30)
+            self.wait_reachable()
         except LabError as error:
             return str(error)
         return None
@@ -149,7 +150,7 @@ class Lab:
         until("the server's port", lambda: server.tagged(host, facts), 60)
         active = self.wait_settled(router["id"], 180)
         say(f"router r1 is active on {active}")
-        until("an answer from the floating IP", lambda: self.ping(facts["floating_ip"]), 60)
+        until("an answer from the floating IP", lambda: self.ping(facts["floating_ip"]), 90)
         part = self.layout.facts.with_suffix(".part")
         part.write_text(json.dumps(facts, indent=2))
         part.replace(self.layout.facts)
@@ -213,6 +214,19 @@ class Lab:
         """Whether an address answers at least one of `count` pings from `ctl`, one second each."""
         return self.ctl(["ping", "-c", str(count), "-W", "1", "-q", address], check=False).returncode == 0
 
+    def wait_reachable(self, timeout: float = 30) -> None:
+        """Wait until the floating IP answers a ping, after making the active node of r1 known to every switch."""
+        facts = self.facts
+
+        def look() -> bool:
+            if self.ping(facts["floating_ip"]):
+                return True
+            for name in self.active_nodes(facts["router"]):
+                self.nodes[name].router(facts["router"]).announce(EXTERNAL_GATEWAY, facts["server_ip"])
+            return False
+
+        until("an answer from the floating IP", look, timeout, 0.1)
+
     # -- routers -----------------------------------------------------------------------------------------------
 
     def active_nodes(self, router_id: str) -> list[str]:
@@ -233,7 +247,10 @@ class Lab:
 
     def mend(self, router_id: str | None = None, timeout: float = 180) -> str:
         """Bring everything back and wait until the router (r1 by default) is settled; returns its active node."""
-        return mending.mend(self, router_id or self.facts["router"], timeout)
+        active = mending.mend(self, router_id or self.facts["router"], timeout)
+        if router_id in (None, self.facts["router"]):
+            self.wait_reachable()
+        return active
 
     def create_router(self, name: str, gateway: bool = True, wait: bool = True) -> str:
         """Make an HA router in project demo, with an external gateway unless told otherwise; returns its id."""

@@ -21,6 +21,7 @@ EXTERNAL_GATEWAY = "203.0.113.1"
 EXTERNAL_SUBNET = "203.0.113.0/24"
 EXTERNAL_POOL = ("203.0.113.50", "203.0.113.250")
 PRIVATE_SUBNET = "10.1.1.0/24"
+PRIVATE_GATEWAY6 = "fd00:1:1::1"
 PRIVATE_SUBNET6 = "fd00:1:1::/64"
 PHYSNET = "physnet1"
 
@@ -44,8 +45,8 @@ VRRP_ADVERT_INTERVAL = 2
 OPERATOR = "lab-operator"
 NOSUDO = "lab-nosudo"
 
-#: The VLAN that no port of the lab uses: Neutron's own "dead" VLAN is 4095, which OVS will not take as a tag.
-DEAD_VLAN = 4094
+#: A VLAN that no port of the lab uses; an HA port that is cut off is put into it.
+UNUSED_VLAN = 4094
 
 
 @dataclasses.dataclass(frozen=True)

@@ -11,13 +11,10 @@ from typing import TYPE_CHECKING, Any
 from tests.lab import processes
 from tests.lab.daemons import end
 from tests.lab.errors import LabError
-from tests.lab.layout import DEAD_VLAN
+from tests.lab.layout import UNUSED_VLAN
 
 if TYPE_CHECKING:
     from tests.lab.spaces import Space
-
-#: Marks the flows that `cut` adds, so that `heal` removes exactly these.
-_COOKIE = "0x6c6162"
 
 
 class Replica:
@@ -110,55 +107,31 @@ class Replica:
     # -- the HA network ----------------------------------------------------------------------------------------
 
     def cut(self) -> None:
-        """Cut the HA port off from the HA network, both ways.
+        """Cut the HA port off from the HA network, both ways; it stays so until `heal`.
 
-        The dead VLAN keeps others' advertisements out; the flow keeps ours in, since frames of a port with a tag
-        still leave by the physical bridge where flows match the tag that the agent gave the network.
+        As a trunk of a VLAN that nobody uses the port neither sends nor gets untagged frames. Changing its tag would
+        do too, but only for seconds: the Open vSwitch agent notices a wrong tag and puts it right.
         """
-        device = self._port()
-        tag = self._tag(device)
-        if tag != DEAD_VLAN:
-            self._vsctl("set", "Port", device, f"external_ids:lab-tag={tag}", f"tag={DEAD_VLAN}")
-        number = self._vsctl("get", "Interface", device, "ofport")
-        self._ofctl("add-flow", "br-int", f"cookie={_COOKIE},table=0,priority=65000,in_port={number},actions=drop")
-
-    def heal(self) -> None:
-        """Give the HA port its right tag back and take the flow away."""
-        device = self.ha_device()
-        if device is None or self.node.run(["ovs-vsctl", "get", "Port", device, "name"], check=False).returncode:
-            return
-        number = self._vsctl("get", "Interface", device, "ofport")
-        self._ofctl("--strict", "del-flows", "br-int", f"table=0,priority=65000,in_port={number}")
-        if self._tag(device) != DEAD_VLAN:
-            return
-        kept = self._vsctl("--if-exists", "get", "Port", device, "external_ids:lab-tag").strip('"')
-        # The agent's own note says which tag the port has to have, whatever happened to ours.
-        noted = re.search(r'tag="?(\d+)', self._vsctl("get", "Port", device, "other_config"))
-        tag = noted[1] if noted else kept
-        if not tag:
-            raise LabError(f"no note of the right tag of {device} on {self.node.name}")
-        self._vsctl("set", "Port", device, f"tag={tag}", "--", "remove", "Port", device, "external_ids", "lab-tag")
-
-    def is_cut(self) -> bool:
-        """Whether the HA port is on the dead VLAN."""
-        device = self.ha_device()
-        return device is not None and self._tag(device) == DEAD_VLAN
-
-    def _port(self) -> str:
         device = self.ha_device()
         if device is None:
             raise LabError(f"{self.node.name} has no HA port of router {self.router_id}")
-        return device
+        self.node.run(["ovs-vsctl", "set", "Port", device, "vlan_mode=trunk", f"trunks={UNUSED_VLAN}"])
 
-    def _tag(self, device: str) -> int | None:
-        text = self.node.run(["ovs-vsctl", "get", "Port", device, "tag"], check=False).stdout.strip()
-        return int(text) if text.isdigit() else None
+    def heal(self) -> None:
+        """Undo `cut`; nothing happens when the port is not cut."""
+        if self.is_cut():
+            self.node.run(
+                ["ovs-vsctl", "clear", "Port", str(self.ha_device()), "vlan_mode", "--", "clear", "Port",
+                 str(self.ha_device()), "trunks"]
+            )  # fmt: skip
 
-    def _vsctl(self, *arguments: str) -> str:
-        return self.node.run(["ovs-vsctl", *arguments]).stdout.strip()
-
-    def _ofctl(self, *arguments: str) -> str:
-        return self.node.run(["ovs-ofctl", *arguments]).stdout.strip()
+    def is_cut(self) -> bool:
+        """Whether `cut` was done to the HA port."""
+        device = self.ha_device()
+        if device is None:
+            return False
+        done = self.node.run(["ovs-vsctl", "get", "Port", device, "trunks"], check=False)
+        return done.stdout.strip() == f"[{UNUSED_VLAN}]"
 
     # -- mending -----------------------------------------------------------------------------------------------
 
@@ -178,6 +151,15 @@ class Replica:
         for item in json.loads(listing or "[]"):
             if item and item["ifname"][:3] in ("ha-", "qr-", "qg-") and "UP" not in item["flags"]:
                 self.run(["ip", "link", "set", item["ifname"], "up"], check=False)
+
+    def announce(self, *addresses: str) -> None:
+        """Send something from the router to each address, so that every switch learns where the router is now.
+
+        On losing its addresses a node sends a last multicast report from the router's own MAC, and switches believe
+        it (LP 1859832) until the active node sends something itself, which may take a minute.
+        """
+        for address in addresses:
+            self.run(["ping", "-c", "2", "-i", "0.2", "-W", "1", "-q", address], check=False)
 
     def nudge(self) -> None:
         """Make the state-change monitor tell the agent its first state.
