@@ -1,0 +1,251 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Reading keepalived.conf (source: keepalived.conf(5) and Neutron).
+
+Only what Neutron writes is understood; the rest is skipped. The secret of
+the ``authentication`` block is skipped as well, and no message quotes the
+file, so that it cannot leave the node.
+"""
+
+import ipaddress
+import re
+import typing
+
+from osc_ha_router.node import protocol
+
+#: the words of a statement, and the statements of its block if it has one
+Statement = typing.Tuple[
+    typing.List[str], typing.Optional[typing.List[typing.Any]]
+]
+
+_DIGITS = re.compile('[0-9]{1,3}')
+_MAIN_TABLES = ('main', '254')
+#: words of a route that stand alone; each other takes the next as its value
+_BARE = ('no_track', 'onlink', 'pervasive', 'nexthop')
+#: routes that lead nowhere
+_DEAD = ('blackhole', 'unreachable', 'prohibit', 'throw')
+
+
+class ConfError(Exception):
+    """The file is not a keepalived.conf that can be understood."""
+
+
+def parse(text: str) -> protocol.Json:
+    """What a keepalived.conf says, as ``KeepalivedConf``.
+
+    ``path`` and ``sha256`` are left to whoever read the file.
+
+    :raises ConfError: the file is garbled; the message quotes nothing of it
+    """
+    instance = _instance(_blocks(text))
+    interface = _single(instance, 'interface')
+    advert = _single(instance, 'advert_int')
+    return {
+        'interface': interface,
+        'vrid': _number(instance, 'virtual_router_id'),
+        'priority': _number(instance, 'priority'),
+        'advert_int': None if advert is None else _seconds(advert),
+        'nopreempt': any(words[0] == 'nopreempt' for words, _ in instance),
+        'vips': _addresses(instance, 'virtual_ipaddress', interface),
+        'excluded': _addresses(
+            instance, 'virtual_ipaddress_excluded', interface
+        ),
+        'routes': _routes(instance),
+    }
+
+
+def _blocks(text: str) -> typing.List[Statement]:
+    """The statements of the file, blocks within blocks."""
+    top = []  # type: typing.List[Statement]
+    current = top
+    stack = []  # type: typing.List[typing.List[Statement]]
+    # the statement that a brace on the next line would belong to
+    last = None  # type: typing.Optional[typing.List[str]]
+    for number, line in enumerate(text.split('\n'), 1):
+        statement = []  # type: typing.List[str]
+        for word in _words(line):
+            if word == '{':
+                if not statement and last is None:
+                    raise ConfError('line %d: a block without name' % number)
+                if statement:
+                    current.append((statement, None))
+                head = current.pop()[0]
+                block = []  # type: typing.List[Statement]
+                current.append((head, block))
+                stack.append(current)
+                current, statement, last = block, [], None
+            elif word == '}':
+                if not stack:
+                    raise ConfError('line %d: "}" without "{"' % number)
+                if statement:
+                    current.append((statement, None))
+                current, statement, last = stack.pop(), [], None
+            else:
+                statement.append(word)
+        if statement:
+            current.append((statement, None))
+            last = statement
+    if stack:
+        raise ConfError('the file ends within a block')
+    return top
+
+
+def _words(line: str) -> typing.Iterator[str]:
+    """The words of a line without its comment, braces as words."""
+    secret = False
+    for word in line.split():
+        if secret:
+            # may hold braces or signs of a comment
+            return
+        if word[0] in '#!':
+            return
+        if word == 'auth_pass':
+            secret = True
+        while len(word) > 1 and word[0] in '{}':
+            yield word[0]
+            word = word[1:]
+        tail = len(word)
+        while tail > 1 and word[tail - 1] in '{}':
+            tail -= 1
+        yield word[:tail]
+        for brace in word[tail:]:
+            yield brace
+
+
+def _instance(top: typing.List[Statement]) -> typing.List[Statement]:
+    """The body of the vrrp_instance that is Neutron's."""
+    bodies = [
+        body
+        for words, body in top
+        if words[0] == 'vrrp_instance' and body is not None
+    ]
+    if not bodies:
+        raise ConfError('there is no vrrp_instance in it')
+    for body in bodies:
+        if (_single(body, 'interface') or '').startswith('ha-'):
+            return body
+    return bodies[0]
+
+
+def _single(
+    instance: typing.List[Statement], name: str
+) -> typing.Optional[str]:
+    """The value of a statement; keepalived, too, goes by the last one."""
+    value = None
+    for words, _ in instance:
+        if words[0] == name and len(words) > 1:
+            value = words[1]
+    return value
+
+
+def _number(
+    instance: typing.List[Statement], name: str
+) -> typing.Optional[int]:
+    text = _single(instance, name)
+    if text is None:
+        return None
+    if _DIGITS.fullmatch(text) is None or int(text) > 255:
+        raise ConfError('%s is not a number from 0 to 255' % name)
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 < value < 4096:
+        raise ConfError('advert_int is not a number of seconds')
+    return value
+
+
+def _lines(
+    instance: typing.List[Statement], name: str
+) -> typing.Iterator[typing.List[str]]:
+    for words, body in instance:
+        if words[0] == name:
+            for entry, _ in body or ():
+                yield entry
+
+
+def _addresses(
+    instance: typing.List[Statement],
+    name: str,
+    interface: typing.Optional[str],
+) -> typing.List[protocol.Json]:
+    found = []
+    for entry in _lines(instance, name):
+        try:
+            address = _address(entry[0])
+        except ValueError:
+            raise ConfError('%s holds what is no address' % name) from None
+        # without a device keepalived takes that of the instance
+        device = _options(entry[1:]).get('dev', interface)
+        found.append({'address': address, 'device': device})
+    return found
+
+
+def _address(text: str) -> str:
+    # newer Pythons take a device here, which keepalived writes otherwise
+    if '%' in text:
+        raise ValueError(text)
+    return str(ipaddress.ip_interface(text))
+
+
+def _routes(
+    instance: typing.List[Statement],
+) -> typing.List[protocol.Json]:
+    found = []
+    for entry in _lines(instance, 'virtual_routes'):
+        words = list(entry)
+        if words[0] == 'src':
+            # "src ADDRESS [to] DESTINATION ..."
+            words = words[2:]
+        if words and words[0] == 'to':
+            words = words[1:]
+        options = _options(words[1:])
+        elsewhere = options.get('table', 'main') not in _MAIN_TABLES
+        if elsewhere or (words and words[0] in _DEAD):
+            continue
+        try:
+            gateway = options.get('via')
+            if gateway is not None:
+                gateway = str(ipaddress.ip_address(gateway))
+            destination = _destination(words[0], gateway)
+        except (ValueError, IndexError):
+            raise ConfError('virtual_routes holds what is no route') from None
+        found.append(
+            {
+                'destination': destination,
+                'gateway': gateway,
+                'device': options.get('dev'),
+            }
+        )
+    return found
+
+
+def _destination(text: str, gateway: typing.Optional[str]) -> str:
+    if text == 'default':
+        return '::/0' if gateway and ':' in gateway else '0.0.0.0/0'
+    return str(ipaddress.ip_network(text, strict=False))
+
+
+def _options(words: typing.Sequence[str]) -> typing.Dict[str, str]:
+    found = {}
+    waiting = iter(words)
+    for word in waiting:
+        if word not in _BARE:
+            value = next(waiting, None)
+            if value is not None:
+                found[word] = value
+    return found

@@ -1,0 +1,111 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The operation ``probe``: what this host shows of its routers."""
+
+import resource
+import time
+import typing
+
+from osc_ha_router.node import files
+from osc_ha_router.node import listen
+from osc_ha_router.node import namespaces
+from osc_ha_router.node import processes
+from osc_ha_router.node import protocol
+from osc_ha_router.node import view
+
+#: seconds
+LONGEST_LISTEN = 60
+
+Send = typing.Callable[[protocol.Json], None]
+
+
+def run(fields: protocol.Json, send: Send) -> protocol.Json:
+    """Sends a view for each router asked about.
+
+    Fields of the request: ``routers`` (UUIDs, or null for every router of
+    which the host has a namespace), ``listen`` (seconds), ``residents``.
+
+    :returns: ``residents`` (or null) and ``seconds``
+    :raises BadRequest: a field is not what it must be
+    :raises NoRights: this process may not look
+    """
+    asked = protocol.routers(fields, 'routers')
+    seconds = protocol.seconds(fields, 'listen', LONGEST_LISTEN)
+    wants_residents = protocol.flag(fields, 'residents')
+    started = time.monotonic()
+    with namespaces.Traveller() as traveller:
+        heard = {}  # type: typing.Dict[str, listen.Heard]
+        if seconds > 0:
+            # first the listening, so that all else is as fresh as can be
+            _allow_many_files()
+            spaces = _by_router(namespaces.listing())
+            routers = _chosen(asked, spaces)
+            heard = listen.listen(
+                traveller,
+                {
+                    router_id: spaces[router_id]
+                    for router_id in routers
+                    if router_id in spaces
+                },
+                seconds,
+            )
+        spaces = _by_router(namespaces.listing())
+        routers = _chosen(asked, spaces)
+        inodes = {
+            space.inode
+            for router_id in (spaces if wants_residents else routers)
+            for space in spaces.get(router_id, ())
+            if space.inode is not None
+        }
+        look = view.Look(
+            traveller=traveller,
+            spaces=spaces,
+            census=processes.take(inodes, traveller.home),
+            places=files.places(),
+            heard=heard if seconds > 0 else None,
+        )
+        for router_id in routers:
+            send({'view': view.build(look, router_id)})
+        residents = view.residents(look) if wants_residents else None
+    return {
+        'residents': residents,
+        'seconds': round(time.monotonic() - started, 4),
+    }
+
+
+def _by_router(
+    found: typing.Dict[str, namespaces.Namespace],
+) -> typing.Dict[str, typing.List[namespaces.Namespace]]:
+    """Each router's namespaces, ``snat-`` before ``qrouter-``."""
+    spaces = {}  # type: typing.Dict[str, typing.List[namespaces.Namespace]]
+    for name in sorted(found, reverse=True):
+        space = found[name]
+        spaces.setdefault(space.router_id, []).append(space)
+    return spaces
+
+
+def _chosen(
+    asked: typing.Optional[typing.List[str]],
+    spaces: typing.Dict[str, typing.List[namespaces.Namespace]],
+) -> typing.List[str]:
+    return sorted(spaces) if asked is None else asked
+
+
+def _allow_many_files() -> None:
+    """Raises the limit of open files: listening takes one per router."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    except (OSError, ValueError):
+        # then some routers get a problem instead of adverts
+        pass

@@ -1,0 +1,193 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""One look at all processes of the host (source: proc(5))."""
+
+import os
+import re
+import time
+import typing
+
+_COMMAND_LIMIT = 1 << 14
+_STAT_LIMIT = 1 << 12
+#: CLOCK_BOOTTIME; Python names it only since 3.7. The start times in /proc
+#: count from there, while /proc/uptime may be that of a container.
+_BOOT_CLOCK = 7
+_TICKS = os.sysconf('SC_CLK_TCK')
+
+#: what Neutron runs in a router's namespace
+PROGRAMS = ('keepalived', 'radvd', 'haproxy', 'conntrackd')
+_MONITOR = 'neutron-keepalived-state-change'
+_ROUTER = re.compile(
+    '--router_id[= ]'
+    '([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})'
+    '(?![^ )])'
+)
+_INTERPRETER = re.compile('(python[0-9.]*|(ba|da)?sh|busybox)')
+
+
+class Found(typing.NamedTuple):
+    """What /proc tells of one process."""
+
+    pid: int
+    ppid: int
+    state: str
+    #: the name of the executable, cut to 15 characters
+    name: str
+    #: seconds since its start
+    age: float
+    argv: typing.Tuple[str, ...]
+
+
+class Census(typing.NamedTuple):
+    """The processes that may belong to a router."""
+
+    #: by inode of their network namespace, only of the namespaces asked for
+    by_namespace: typing.Dict[int, typing.List[Found]]
+    #: state-change monitors in the program's own namespace, by router id
+    monitors: typing.Dict[str, typing.List[Found]]
+    #: processes that ended and were not waited for, by their parent's pid
+    zombies: typing.Dict[int, typing.List[Found]]
+    #: how many processes that may matter could not be looked at
+    hidden: int
+
+
+def take(wanted: typing.Container[int], home: int) -> Census:
+    """Looks once at every process of the host.
+
+    :param wanted: inodes of the network namespaces to collect
+    :param home: inode of the program's own network namespace
+    :raises OSError: /proc cannot be listed
+    """
+    census = Census({}, {}, {}, 0)
+    hidden = 0
+    for entry in os.listdir('/proc'):
+        if not entry.isdigit():
+            continue
+        pid = int(entry)
+        try:
+            link = os.readlink('/proc/%d/ns/net' % pid)
+        except PermissionError:
+            # Command lines are shown to everybody: what no router has
+            # anything to do with may stay hidden.
+            argv = _argv(pid)
+            hidden += program(argv) in PROGRAMS or monitored(argv) is not None
+            continue
+        except OSError:
+            # gone, or a zombie, which has no namespaces any more
+            _note_zombie(pid, census)
+            continue
+        inode = _inode(link)
+        if inode in wanted:
+            found = look(pid, _argv(pid))
+            if found is not None:
+                census.by_namespace.setdefault(inode, []).append(found)
+        elif inode == home:
+            _note_monitor(pid, census)
+    return census._replace(hidden=hidden)
+
+
+def look(pid: int, argv: typing.Tuple[str, ...]) -> typing.Optional[Found]:
+    """Adds to a command line what /proc/PID/stat says; None: it is gone."""
+    stat = _read('/proc/%d/stat' % pid, _STAT_LIMIT)
+    return parse(pid, stat, argv) if stat else None
+
+
+def parse(
+    pid: int, stat: bytes, argv: typing.Tuple[str, ...]
+) -> typing.Optional[Found]:
+    """Decodes /proc/PID/stat; None if it is not one."""
+    # the name stands in parentheses and may hold some itself
+    opening, closing = stat.find(b'('), stat.rfind(b')')
+    fields = stat[closing + 1 :].split()
+    if not 0 < opening < closing or len(fields) < 20:
+        return None
+    try:
+        ppid, started = int(fields[1]), int(fields[19])
+    except ValueError:
+        return None
+    age = time.clock_gettime(_BOOT_CLOCK) - started / _TICKS
+    return Found(
+        pid=pid,
+        ppid=ppid,
+        state=fields[0].decode('ascii', 'replace'),
+        name=stat[opening + 1 : closing].decode('utf-8', 'replace'),
+        age=round(max(age, 0.0), 2),
+        argv=argv,
+    )
+
+
+def program(argv: typing.Sequence[str]) -> str:
+    """The name of the program that a command line starts."""
+    first = argv[0].split() if argv else []
+    return os.path.basename(first[0]) if first else ''
+
+
+def monitored(argv: typing.Sequence[str]) -> typing.Optional[str]:
+    """The router whose state-change monitor this command line starts.
+
+    The monitor is a Python program, one that changed its title to a single
+    word with the real command line in it, or a shell script. What merely
+    carries its command line as arguments (sudo, rootwrap, ip netns exec) is
+    no monitor.
+    """
+    tokens = ' '.join(argv).split()
+    if tokens and _INTERPRETER.fullmatch(os.path.basename(tokens[0])):
+        tokens = tokens[1:]
+        while tokens and tokens[0].startswith('-'):
+            tokens = tokens[1:]
+    if not tokens or os.path.basename(tokens[0]) != _MONITOR:
+        return None
+    match = _ROUTER.search(' '.join(tokens[1:]))
+    return match.group(1) if match else None
+
+
+def _note_monitor(pid: int, census: Census) -> None:
+    argv = _argv(pid)
+    router_id = monitored(argv)
+    if router_id is not None:
+        found = look(pid, argv)
+        if found is not None:
+            census.monitors.setdefault(router_id, []).append(found)
+
+
+def _note_zombie(pid: int, census: Census) -> None:
+    found = look(pid, ())
+    if found is not None and found.state == 'Z':
+        census.zombies.setdefault(found.ppid, []).append(found)
+
+
+def _argv(pid: int) -> typing.Tuple[str, ...]:
+    raw = _read('/proc/%d/cmdline' % pid, _COMMAND_LIMIT).rstrip(b'\0')
+    if not raw:
+        return ()
+    return tuple(word.decode('utf-8', 'replace') for word in raw.split(b'\0'))
+
+
+def _inode(link: str) -> int:
+    """The number in ``net:[4026531840]``."""
+    number = link[5:-1]
+    return int(number) if number.isdigit() else -1
+
+
+def _read(path: str, limit: int) -> bytes:
+    """Nothing for what is gone: processes end while they are looked at."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    except OSError:
+        return b''
+    try:
+        return os.read(descriptor, limit)
+    except OSError:
+        return b''
+    finally:
+        os.close(descriptor)

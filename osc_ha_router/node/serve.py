@@ -1,0 +1,141 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The conversation: requests in, replies out, until the input ends."""
+
+import os
+import sys
+import typing
+
+from osc_ha_router.node import errors
+from osc_ha_router.node import probe
+from osc_ha_router.node import protocol
+
+#: sends one reply; the request's id is added to it
+Send = typing.Callable[[protocol.Json], None]
+
+#: An operation takes a request's fields, sends what it has to tell as it
+#: learns it, and returns what goes into the closing ``end`` line. It checks
+#: every field that it uses, and raises ProgramError.
+Operation = typing.Callable[[protocol.Json, Send], protocol.Json]
+
+OPERATIONS = {
+    'probe': probe.run,
+}  # type: typing.Dict[str, Operation]
+
+
+class Gone(Exception):
+    """Whoever read the replies does not read them any more."""
+
+
+def serve(stdin: typing.BinaryIO, stdout: typing.BinaryIO) -> None:
+    """Answers the requests on ``stdin`` until it ends or nobody listens.
+
+    :param stdin: a binary stream, read line by line
+    :param stdout: a binary stream, flushed after each line
+    """
+    try:
+        _write(stdout, hello())
+        for line in _lines(stdin):
+            _answer(line, stdout)
+    except Gone:
+        _silence(stdout)
+
+
+def hello() -> protocol.Json:
+    """The first line of every conversation."""
+    return {
+        'hello': {
+            'program': protocol.PROGRAM,
+            'protocol': protocol.VERSION,
+            'hostname': os.uname().nodename,
+            'python': '%d.%d.%d' % sys.version_info[:3],
+            'uid': os.geteuid(),
+        }
+    }
+
+
+def _answer(line: typing.Optional[bytes], stdout: typing.BinaryIO) -> None:
+    number = None  # type: typing.Optional[int]
+
+    def send(reply: protocol.Json) -> None:
+        message = {'id': number}  # type: protocol.Json
+        message.update(reply)
+        _write(stdout, message)
+
+    try:
+        if line is None:
+            raise errors.BadRequest(
+                'a request is at most %d bytes' % protocol.LINE_LIMIT
+            )
+        fields = protocol.decode(line)
+        number = protocol.request_id(fields)
+        request = protocol.request(fields)
+        operation = OPERATIONS.get(request.op)
+        if operation is None:
+            raise errors.ProgramError(
+                errors.UNKNOWN_OP, 'unknown operation %.60r' % request.op
+            )
+        send({'end': operation(request.fields, send)})
+    except Gone:
+        raise
+    except errors.ProgramError as error:
+        send({'error': {'kind': error.kind, 'message': error.message}})
+    except Exception as error:
+        # A traceback on the stream would end the conversation for every
+        # other router of the host.
+        text = '%s: %s' % (type(error).__name__, error)
+        send({'error': {'kind': errors.INTERNAL, 'message': text}})
+
+
+def _lines(
+    stdin: typing.BinaryIO,
+) -> typing.Iterator[typing.Optional[bytes]]:
+    """The lines of the input, None for each that is too long."""
+    while True:
+        line = _readline(stdin)
+        if not line:
+            return
+        if len(line) <= protocol.LINE_LIMIT:
+            yield line
+            continue
+        while line and not line.endswith(b'\n'):
+            line = _readline(stdin)
+        yield None
+
+
+def _readline(stdin: typing.BinaryIO) -> bytes:
+    try:
+        return stdin.readline(protocol.LINE_LIMIT + 1)
+    except OSError:
+        # a connection that was reset has ended, too
+        return b''
+
+
+def _write(stdout: typing.BinaryIO, message: protocol.Json) -> None:
+    line = protocol.encode(message)
+    try:
+        stdout.write(line)
+        stdout.flush()
+    except OSError:
+        raise Gone() from None
+
+
+def _silence(stdout: typing.BinaryIO) -> None:
+    """Lets the interpreter flush what nobody reads without complaining."""
+    try:
+        target = stdout.fileno()
+        null = os.open(os.devnull, os.O_WRONLY)
+    except (OSError, ValueError):
+        return
+    os.dup2(null, target)
+    os.close(null)

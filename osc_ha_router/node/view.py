@@ -1,0 +1,262 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Putting together what one host shows of one router."""
+
+import functools
+import os
+import typing
+
+from osc_ha_router.node import files
+from osc_ha_router.node import keepalived
+from osc_ha_router.node import listen
+from osc_ha_router.node import namespaces
+from osc_ha_router.node import netlink
+from osc_ha_router.node import processes
+from osc_ha_router.node import protocol
+from osc_ha_router.node import roles
+from osc_ha_router.node import rtnetlink
+
+#: protocol numbers of VRRP and AH as /proc/net/raw writes them
+_VRRP_SOCKETS = (b':0070', b':0033')
+
+_T = typing.TypeVar('_T')
+Problems = typing.List[protocol.Json]
+
+
+class Look(typing.NamedTuple):
+    """What is read once for all routers of the host."""
+
+    traveller: namespaces.Traveller
+    #: by router id, ``snat-`` before ``qrouter-``
+    spaces: typing.Dict[str, typing.List[namespaces.Namespace]]
+    census: processes.Census
+    #: the usual places of ha_confs that exist here
+    places: typing.List[str]
+    #: by router id; None: there was no listening
+    heard: typing.Optional[typing.Dict[str, listen.Heard]]
+
+
+def build(look: Look, router_id: str) -> protocol.Json:
+    """What the host shows of a router, as ``NodeView``.
+
+    What cannot be read becomes null and an entry in ``problems``.
+    """
+    problems = []  # type: Problems
+    view = {
+        'router_id': router_id,
+        'namespace': None,
+        'links': None,
+        'addresses': None,
+        'routes': None,
+        'neighbours': None,
+        'processes': None,
+        'files': True,
+        'keepalived_conf': None,
+        'state_file': None,
+        'ipv6_forwarding': None,
+        'listening': None,
+        'problems': problems,
+    }  # type: protocol.Json
+    inside = _network(look, router_id, view)
+    members = _members(look, router_id, inside, problems)
+    view['processes'] = [roles.report(member) for member in members]
+    if inside is not None:
+        _check_hidden(look, inside, members, problems)
+    _files(look, router_id, members, view)
+    if look.heard is not None:
+        heard = look.heard.get(router_id)
+        if heard is not None:
+            view['listening'] = heard.listening
+            if heard.problem is not None:
+                _note(problems, 'listening', heard.problem)
+    return view
+
+
+def residents(look: Look) -> typing.List[protocol.Json]:
+    """Every router that the host has something of, as ``Resident``."""
+    folders = files.folders(look.places)
+    found = []
+    for router_id in sorted(set(look.spaces) | set(folders)):
+        spaces = look.spaces.get(router_id, [])
+        running = []
+        for space in spaces:
+            for process in look.census.by_namespace.get(space.inode or 0, ()):
+                config = roles.configuration(process)
+                if config is not None:
+                    running.append((process.pid, config))
+        path = files.locate(router_id, running, look.places)
+        found.append(
+            {
+                'router_id': router_id,
+                'namespaces': sorted(space.name for space in spaces),
+                'vrid': files.vrid(path) if path else None,
+            }
+        )
+    return found
+
+
+def _network(
+    look: Look, router_id: str, view: protocol.Json
+) -> typing.Optional[namespaces.Namespace]:
+    """Reads the namespace that holds the ha- device, and returns it.
+
+    A router has a second namespace only with DVR; the one with the ha-
+    device is the one where keepalived and its addresses belong.
+    """
+    problems = view['problems']  # type: Problems
+    candidates = look.spaces.get(router_id, [])
+    for position, space in enumerate(candidates):
+        last = position == len(candidates) - 1
+        try:
+            with look.traveller.inside(space):
+                channel = netlink.Socket()
+        except (OSError, namespaces.Stale) as error:
+            _note(problems, 'namespace', str(error))
+            continue
+        with channel:
+            links = _try(
+                problems, 'links', functools.partial(rtnetlink.links, channel)
+            )
+            has_ha = any(
+                link['name'].startswith('ha-') for link in links or ()
+            )
+            if not has_ha and not last:
+                continue
+            view['namespace'] = space.name
+            view['links'] = links
+            _facts(channel, view)
+            return space
+    return None
+
+
+def _facts(channel: netlink.Socket, view: protocol.Json) -> None:
+    problems = view['problems']  # type: Problems
+    names = {link['index']: link['name'] for link in view['links'] or ()}
+    view['addresses'] = _try(
+        problems, 'addresses', lambda: rtnetlink.addresses(channel, names)
+    )
+    view['routes'] = _try(
+        problems, 'routes', lambda: rtnetlink.routes(channel, names)
+    )
+    view['neighbours'] = _try(
+        problems, 'neighbours', lambda: rtnetlink.neighbours(channel, names)
+    )
+    view['ipv6_forwarding'] = _try(
+        problems, 'ipv6_forwarding', lambda: rtnetlink.forwarding(channel)
+    )
+
+
+def _members(
+    look: Look,
+    router_id: str,
+    inside: typing.Optional[namespaces.Namespace],
+    problems: Problems,
+) -> typing.List[roles.Member]:
+    census = look.census
+    if census.hidden:
+        _note(
+            problems,
+            'processes',
+            '%d processes that may be the router\'s are hidden'
+            % census.hidden,
+        )
+    here = []  # type: typing.List[processes.Found]
+    elsewhere = []  # type: typing.List[processes.Found]
+    for space in look.spaces.get(router_id, ()):
+        found = census.by_namespace.get(space.inode or 0, [])
+        if inside is not None and space.inode == inside.inode:
+            here = found
+        else:
+            elsewhere.extend(found)
+    members = roles.assign(
+        here, census.monitors.get(router_id, []), census.zombies, router_id
+    )
+    members.extend(roles.strangers(elsewhere))
+    return members
+
+
+def _check_hidden(
+    look: Look,
+    inside: namespaces.Namespace,
+    members: typing.Sequence[roles.Member],
+    problems: Problems,
+) -> None:
+    """Notices a keepalived that /proc does not show.
+
+    In a container without the host's processes every keepalived would seem
+    dead. Its socket shows all the same.
+    """
+    if any(member.role == roles.VRRP for member in members):
+        return
+    try:
+        with look.traveller.inside(inside):
+            tables = [
+                files.read_proc('/proc/thread-self/net/' + name)
+                for name in ('raw', 'raw6')
+                if os.path.exists('/proc/thread-self/net/' + name)
+            ]
+    except (OSError, namespaces.Stale):
+        return
+    for table in tables:
+        for line in table.splitlines()[1:]:
+            fields = line.split()
+            if len(fields) > 1 and fields[1].endswith(_VRRP_SOCKETS):
+                _note(
+                    problems,
+                    'processes',
+                    'something that this /proc does not show holds a VRRP '
+                    'socket in the namespace',
+                )
+                return
+
+
+def _files(
+    look: Look,
+    router_id: str,
+    members: typing.Sequence[roles.Member],
+    view: protocol.Json,
+) -> None:
+    problems = view['problems']  # type: Problems
+    path = files.locate(router_id, roles.running(members), look.places)
+    if path is None:
+        return
+    found = path
+    view['keepalived_conf'] = _try(
+        problems, 'keepalived_conf', lambda: files.configuration(found)
+    )
+    beside = os.path.join(os.path.dirname(path), 'state')
+    view['state_file'] = _try(
+        problems, 'state_file', lambda: files.state(beside)
+    )
+
+
+def _try(
+    problems: Problems, what: str, read: typing.Callable[[], _T]
+) -> typing.Optional[_T]:
+    """One fact that fails leaves the others standing."""
+    try:
+        return read()
+    except FileNotFoundError:
+        return None
+    except (
+        OSError,
+        netlink.NetlinkError,
+        files.Unfit,
+        keepalived.ConfError,
+    ) as error:
+        _note(problems, what, str(error))
+        return None
+
+
+def _note(problems: Problems, what: str, message: str) -> None:
+    problems.append({'what': what, 'message': message})
