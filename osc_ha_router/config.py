@@ -26,10 +26,6 @@ from typing import Any
 
 from osc_ha_router import errors
 
-#: prefix of the global options' dest and, in upper case, of the environment
-PREFIX = 'os_router_ha_'
-
-
 def _setting(default: Any, help: str) -> Any:
     return dataclasses.field(default=default, metadata={'help': help})
 
@@ -76,6 +72,23 @@ def fields() -> tuple[dataclasses.Field[Any], ...]:
     return dataclasses.fields(Settings)
 
 
+def option(name: str) -> str:
+    """Return the global option of a setting."""
+    return '--' + variable(name).lower().replace('_', '-')
+
+
+def variable(name: str) -> str:
+    """Return the environment variable of a setting."""
+    return 'OS_ROUTER_HA_' + name.upper()
+
+
+def describe(setting: dataclasses.Field[Any]) -> str:
+    """Return a setting's help text for argparse."""
+    default = f', default: {setting.default}' if setting.default else ''
+    text = setting.metadata['help'] + default
+    return f'{text} (Env: {variable(setting.name)})'.replace('%', '%%')
+
+
 def load(
     options: Mapping[str, Any],
     entry: object,
@@ -101,10 +114,9 @@ def load(
         )
     values: dict[str, Any] = {}
     for field in fields():
-        variable = (PREFIX + field.name).upper()
         for place, value in (
-            (_option_name(field.name), options.get(field.name)),
-            (variable, environ.get(variable)),
+            (option(field.name), options.get(field.name)),
+            (variable(field.name), environ.get(variable(field.name))),
             (f'router_ha.{field.name} in clouds.yaml', entry.get(field.name)),
         ):
             if value is not None:
@@ -113,12 +125,8 @@ def load(
     return Settings(**values)
 
 
-def _option_name(name: str) -> str:
-    return '--' + (PREFIX + name).replace('_', '-')
-
-
 def _convert(field: dataclasses.Field[Any], value: Any, place: str) -> Any:
-    kind = type(field.default)
+    kind: type = type(field.default)
     if isinstance(value, (dict, list, bool)):
         raise errors.ConfigError(f'{place}: a single value is expected')
     try:

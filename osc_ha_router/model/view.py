@@ -188,6 +188,11 @@ class NodeView:
     #: None with ``files`` true: there is no such file
     keepalived_conf: KeepalivedConf | None = None
     state_file: StateFile | None = None
+    #: whether the L3 agent wrote a configuration for radvd, which it
+    #: removes again when radvd is not to run; None: not looked for
+    radvd_conf: bool | None = None
+    #: the same for the metadata proxy
+    metadata_conf: bool | None = None
     #: net.ipv6.conf.all.forwarding
     ipv6_forwarding: bool | None = None
     listening: Listening | None = None

@@ -1,0 +1,226 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""A saved look: what Neutron said and what the nodes showed.
+
+A capture is JSON: ``format`` and ``version`` say what it is, ``taken_at``
+when, ``claims`` and ``hosts`` are the model's dataclasses field by field.
+It holds no credentials and no command lines beyond the known daemons, but
+it does hold names and addresses of the cloud. Version 1 readers leave out
+keys that they do not know; a change that they could misread gets version 2.
+"""
+
+import dataclasses
+import datetime
+import importlib.resources
+import json
+import os
+import tempfile
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from osc_ha_router import codec
+from osc_ha_router import errors
+from osc_ha_router import text
+from osc_ha_router.backends import base
+from osc_ha_router.model import claim
+from osc_ha_router.model import view
+
+FORMAT = 'osc-ha-router capture'
+VERSION = 1
+
+#: how a shipped capture is named on the command line
+EXAMPLE = 'example:'
+#: a capture of 10,000 routers takes about 60 MB
+_LARGEST = 512 * 1024 * 1024
+
+
+@dataclasses.dataclass(frozen=True)
+class Capture:
+    """One look at some routers."""
+
+    claims: claim.Claims
+    hosts: tuple[view.HostView, ...]
+    #: UTC, ISO 8601
+    taken_at: str
+    #: what a reader should know of where it comes from
+    note: str = ''
+
+
+def now() -> str:
+    """Return the time as captures have it."""
+    return datetime.datetime.now(datetime.UTC).isoformat(timespec='seconds')
+
+
+def save(capture: Capture, path: str) -> None:
+    """Write a capture whole or not at all, readable to its owner only.
+
+    :raises CaptureError: when it cannot be written
+    """
+    data = {'format': FORMAT, 'version': VERSION} | codec.encode(capture)
+    folder = os.path.dirname(path) or '.'
+    try:
+        # mkstemp makes the file with mode 0600
+        handle, temporary = tempfile.mkstemp(prefix='.capture-', dir=folder)
+        try:
+            with os.fdopen(handle, 'w', encoding='utf-8') as file:
+                json.dump(data, file, indent=1)
+                file.write('\n')
+            os.replace(temporary, path)
+        except BaseException:
+            os.unlink(temporary)
+            raise
+    except OSError as exc:
+        raise errors.CaptureError(
+            f'The capture cannot be written to {text.clean(path)!r}: '
+            f'{exc.strerror}'
+        ) from None
+
+
+def load(path: str) -> Capture:
+    """Read a capture.
+
+    :param path: a file, or ``example:<name>`` for one that is shipped
+    :raises CaptureError: when it cannot be read or is not a capture
+    """
+    shown = text.clean(path)
+    try:
+        if path.startswith(EXAMPLE):
+            content = _example(path.removeprefix(EXAMPLE))
+        else:
+            with open(path, 'rb') as file:
+                content = file.read(_LARGEST + 1)
+    except OSError as exc:
+        raise errors.CaptureError(
+            f'The capture {shown!r} cannot be read: {exc.strerror}'
+        ) from None
+    if len(content) > _LARGEST:
+        raise errors.CaptureError(f'The capture {shown!r} is too large')
+    try:
+        return _decode(json.loads(content))
+    except (ValueError, RecursionError) as exc:
+        raise errors.CaptureError(
+            f'{shown!r} is not a capture: {text.one_line(str(exc))}'
+        ) from None
+
+
+def examples() -> dict[str, str]:
+    """Return the shipped captures' names and what each shows."""
+    return {
+        entry.name.removesuffix('.json'): load(
+            EXAMPLE + entry.name.removesuffix('.json')
+        ).note
+        for entry in sorted(_shipped().iterdir(), key=lambda e: e.name)
+        if entry.name.endswith('.json')
+    }
+
+
+def _shipped() -> Any:
+    return importlib.resources.files('osc_ha_router') / 'examples'
+
+
+def _example(name: str) -> bytes:
+    names = sorted(
+        entry.name.removesuffix('.json')
+        for entry in _shipped().iterdir()
+        if entry.name.endswith('.json')
+    )
+    if name not in names:
+        raise errors.CaptureError(
+            f'No example is named {text.clean(name)!r}; there are '
+            f'{", ".join(names)}'
+        )
+    content: bytes = (_shipped() / f'{name}.json').read_bytes()
+    return content
+
+
+def _decode(data: Any) -> Capture:
+    if not isinstance(data, dict) or data.get('format') != FORMAT:
+        raise ValueError(f'its format is not {FORMAT!r}')
+    version = data.get('version')
+    if version != VERSION:
+        raise ValueError(
+            f'it has version {version!r}, this program reads {VERSION}'
+        )
+    return codec.decode(Capture, data)
+
+
+class CapturedCloud:
+    """A capture in the place of Neutron."""
+
+    def __init__(self, capture: Capture) -> None:
+        self._capture = capture
+
+    def claims(
+        self,
+        names: Sequence[str],
+        *,
+        project: str | None = None,
+        host: str | None = None,
+    ) -> claim.Claims:
+        """Return the captured claims, filtered as Neutron would.
+
+        :raises RouterNotFound, AmbiguousName: see ``errors``
+        """
+        routers = list(self._capture.claims.routers)
+        if names:
+            routers = [self._find(name, routers) for name in names]
+        if project is not None:
+            routers = [r for r in routers if r.project_id == project]
+        if host is not None:
+            routers = [
+                router
+                for router in routers
+                if any(agent.host == host for agent in router.agents or ())
+            ]
+        unique = {router.id: router for router in routers}
+        return claim.Claims(
+            tuple(unique.values()), self._capture.claims.hosts
+        )
+
+    def again(self, ids: Sequence[str]) -> tuple[claim.Router, ...]:
+        """Return the same claims once more: a capture does not change."""
+        return tuple(r for r in self._capture.claims.routers if r.id in ids)
+
+    def _find(self, name: str, routers: list[claim.Router]) -> claim.Router:
+        found = [router for router in routers if router.id == name] or [
+            router for router in routers if router.name == name
+        ]
+        shown = text.clean(name)
+        if not found:
+            raise errors.RouterNotFound(
+                f'The capture has no router with a name or ID of {shown!r}'
+            )
+        if len(found) > 1:
+            ids = ', '.join(sorted(router.id for router in found))
+            raise errors.AmbiguousName(
+                f'Several routers of the capture are named {shown!r}: give '
+                f'the ID, one of {ids}'
+            )
+        return found[0]
+
+
+class CapturedNodes(base.Backend):
+    """A capture in the place of the nodes."""
+
+    def __init__(self, capture: Capture) -> None:
+        self._hosts = {shown.host: shown for shown in capture.hosts}
+
+    def probe(
+        self, requests: Sequence[base.Request], deadline: base.Deadline
+    ) -> Iterator[view.HostView]:
+        """Yield what the capture has of each host; see ``base.Backend``.
+
+        A host that it does not have yields an empty view: nobody looked.
+        """
+        for request in requests:
+            yield self._hosts.get(request.host, view.HostView(request.host))

@@ -1,0 +1,187 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""What the commands share: settings, options, and how they end."""
+
+import argparse
+import logging
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from osc_ha_router import capture
+from osc_ha_router import config
+from osc_ha_router import engine
+from osc_ha_router import errors
+from osc_ha_router.backends import registry
+from osc_ha_router.diagnosis import catalogue
+
+LOG = logging.getLogger(__name__)
+
+
+def seconds(value: str) -> float:
+    """Parse a number of seconds, zero or more."""
+    number = float(value)
+    if not 0 <= number <= 86400:
+        raise argparse.ArgumentTypeError(f'{value} is not 0 to 86400 seconds')
+    return number
+
+
+def code(value: str) -> str:
+    """Parse the code or name of a finding."""
+    entry = catalogue.by_code(value)
+    if entry is None:
+        raise argparse.ArgumentTypeError(
+            f'{value!r} is no finding; see "openstack router ha finding list"'
+        )
+    return entry.code
+
+
+def add_look_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of every command that looks at routers."""
+    parser.add_argument(
+        '--backend',
+        metavar='<name>',
+        help='How to look at the nodes (default: ssh)',
+    )
+    parser.add_argument(
+        '--listen',
+        metavar='<seconds>',
+        type=seconds,
+        default=0.0,
+        help='Listen for VRRP advertisements on each node this long first',
+    )
+    parser.add_argument(
+        '--recheck',
+        metavar='<seconds>',
+        type=seconds,
+        default=10.0,
+        help='Look again after this time before reporting what may be a '
+        'change under way; 0: do not (default: 10)',
+    )
+    parser.add_argument(
+        '--ignore',
+        metavar='<code>',
+        type=code,
+        action='append',
+        default=[],
+        help='Show this finding but do not count it (repeat for several)',
+    )
+    parser.add_argument(
+        '--save',
+        metavar='<file>',
+        help='Save what was seen as a capture, which holds names and '
+        'addresses of the cloud but no credentials',
+    )
+    parser.add_argument(
+        '--capture',
+        metavar='<file>',
+        help='Judge a saved capture instead of a cloud, or example:<name> '
+        'for one that is shipped; no credentials needed',
+    )
+    parser.add_argument(
+        '--timeout',
+        metavar='<seconds>',
+        type=seconds,
+        help='Bound for everything (default: 120)',
+    )
+    parser.add_argument(
+        '--probe-timeout',
+        metavar='<seconds>',
+        type=seconds,
+        help='Bound for one node (default: 15)',
+    )
+
+
+class Look:
+    """A mixin for commands that look at routers.
+
+    Such a command needs a cloud only without ``--capture``, which is known
+    after parsing, so it signs on by itself.
+    """
+
+    auth_required = False
+    app: Any
+
+    def answer(
+        self, parsed_args: argparse.Namespace, question: engine.Question
+    ) -> engine.Answer:
+        """Gather and judge, and save the look if that was asked for.
+
+        :raises Error: see ``osc_ha_router.errors``
+        """
+        if parsed_args.capture is not None:
+            captured = capture.load(parsed_args.capture)
+            machine = engine.Engine(
+                capture.CapturedCloud(captured),
+                capture.CapturedNodes(captured),
+            )
+            # a capture does not change however long one waits
+            answer = machine.check(question, recheck=False)
+        else:
+            settings = self._settings(parsed_args)
+            machine = engine.Engine(
+                self._cloud(), registry.load(settings), notify=notify
+            )
+            answer = machine.check(question)
+        if parsed_args.save is not None:
+            capture.save(answer.look, parsed_args.save)
+        return answer
+
+    def question(
+        self, parsed_args: argparse.Namespace, names: tuple[str, ...]
+    ) -> engine.Question:
+        """Return what the common options ask."""
+        settings = self._settings(parsed_args)
+        return engine.Question(
+            names=names,
+            ignore=frozenset(parsed_args.ignore),
+            listen=parsed_args.listen,
+            recheck=parsed_args.recheck,
+            timeout=settings.timeout,
+        )
+
+    def _settings(self, parsed_args: argparse.Namespace) -> config.Settings:
+        options = {
+            setting.name: getattr(
+                self.app.options, 'os_router_ha_' + setting.name, None
+            )
+            for setting in config.fields()
+        }
+        for name in ('backend', 'timeout', 'probe_timeout'):
+            if getattr(parsed_args, name) is not None:
+                options[name] = getattr(parsed_args, name)
+        configuration = self.app.client_manager.get_configuration()
+        return config.load(options, configuration.get('router_ha'))
+
+    def _cloud(self) -> engine.Source:
+        self.auth_required = True
+        self.app.prepare_to_run_command(self)
+        source: engine.Source = self.app.client_manager.router_ha
+        return source
+
+
+def notify(message: str) -> None:
+    """Tell a person at a terminal what takes time."""
+    if sys.stderr.isatty():
+        sys.stderr.write(message + '\n')
+    else:
+        LOG.info(message)
+
+
+def guarded(run: Callable[[], int]) -> int:
+    """Run a command, turning our own errors into message and exit code."""
+    try:
+        return run()
+    except errors.Error as exc:
+        LOG.error(str(exc))
+        return exc.exit_code

@@ -1,0 +1,92 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""How values read: short for people, structures for programs."""
+
+from typing import Any
+
+from cliff import columns
+
+from osc_ha_router.model import report
+
+
+class Name(columns.FormattableColumn[str]):
+    """A router's name; people see the id where there is no telling name."""
+
+    def __init__(self, name: str, shown: str) -> None:
+        super().__init__(name)
+        self._shown = shown
+
+    def human_readable(self) -> str:
+        return self._shown
+
+
+class Lines(columns.FormattableColumn[list[Any]]):
+    """A list; people see a line for each item."""
+
+    def human_readable(self) -> str:
+        return '\n'.join(self.line(item) for item in self._value)
+
+    def line(self, item: Any) -> str:
+        """Return one item in words."""
+        return str(item)
+
+
+class Replicas(Lines):
+    """Replica objects."""
+
+    def line(self, item: Any) -> str:
+        claimed = item['reported'] or 'nothing claimed'
+        alive = '' if item['alive'] is not False else ', agent dead'
+        if item['agent_id'] is None:
+            claimed = 'not hosted here'
+        return f'{item["host"]}: {item["observed"]} ({claimed}{alive})'
+
+
+class Findings(Lines):
+    """Finding objects."""
+
+    def line(self, item: Any) -> str:
+        ignored = ' (ignored)' if item['ignored'] else ''
+        where = f' {item["host"]}' if item['host'] else ''
+        return f'{item["code"]}{where} {item["name"]}{ignored}'
+
+
+def replica(item: report.Replica) -> dict[str, Any]:
+    """Return a replica as programs read it."""
+    agent = item.agent
+    return {
+        'host': item.host,
+        'agent_id': agent.id if agent else None,
+        'alive': agent.alive if agent else None,
+        'admin_state_up': agent.admin_state_up if agent else None,
+        'reported': agent.ha_state if agent else None,
+        'observed': item.observed.value,
+        'vip': item.vip,
+        'keepalived': item.keepalived,
+        'monitor': item.monitor,
+        'failure': item.failure.message if item.failure else None,
+    }
+
+
+def finding(item: report.Finding) -> dict[str, Any]:
+    """Return a finding as programs read it."""
+    return {
+        'code': item.code,
+        'name': item.name,
+        'severity': item.severity.value,
+        'host': item.host,
+        'summary': item.summary,
+        'hint': item.hint,
+        'documentation_url': item.documentation_url,
+        'ignored': item.ignored,
+    }

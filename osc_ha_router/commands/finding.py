@@ -1,0 +1,78 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""openstack router ha finding list, openstack router ha finding show"""
+
+import argparse
+from collections.abc import Iterable
+from collections.abc import Sequence
+from typing import Any
+
+from osc_lib.command import command
+
+from osc_ha_router import errors
+from osc_ha_router import text
+from osc_ha_router.commands import base
+from osc_ha_router.commands import columns
+from osc_ha_router.diagnosis import catalogue
+
+
+class ListFinding(command.Lister):
+    """List what a check can find"""
+
+    auth_required = False
+
+    def take_action(
+        self, parsed_args: argparse.Namespace
+    ) -> tuple[Sequence[str], Iterable[Any]]:
+        return ('Code', 'Name', 'Severity', 'Summary'), [
+            (entry.code, entry.name, entry.severity.value, entry.summary)
+            for entry in catalogue.entries().values()
+        ]
+
+
+class ShowFinding(command.ShowOne):
+    """Explain a finding: what it means, how to confirm it, how to fix it"""
+
+    auth_required = False
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        parser.add_argument(
+            'code',
+            metavar='<code>',
+            help='Finding to explain (code or name)',
+        )
+        return parser
+
+    def run(self, parsed_args: argparse.Namespace) -> int:
+        return base.guarded(lambda: super(ShowFinding, self).run(parsed_args))
+
+    def take_action(
+        self, parsed_args: argparse.Namespace
+    ) -> tuple[Sequence[str], Iterable[Any]]:
+        entry = catalogue.by_code(parsed_args.code)
+        if entry is None:
+            raise errors.Error(
+                f'No finding has the code or name '
+                f'{text.clean(parsed_args.code)!r}; see "openstack router '
+                'ha finding list"'
+            )
+        shown = {
+            'Code': entry.code,
+            'Name': entry.name,
+            'Severity': entry.severity.value,
+            'Summary': entry.summary,
+            'Hint': entry.hint,
+            'Documentation URL': entry.documentation_url,
+        }
+        return tuple(shown), tuple(shown.values())

@@ -1,0 +1,184 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""One router with its replicas side by side: what the rules look at."""
+
+import dataclasses
+import functools
+from collections.abc import Iterable
+
+from osc_ha_router.diagnosis import evidence
+from osc_ha_router.model import claim, report, view
+
+HA_PORT = 'network:router_ha_interface'
+GATEWAY_PORT = 'network:router_gateway'
+#: internal ports that move with the active role; a DVR router's own do not
+INTERNAL_PORTS = ('network:ha_router_replicated_interface',)
+SNAT_PORT = 'network:router_centralized_snat'
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    """What is known of one router. All hosts are in ``replicas``."""
+
+    router: claim.Router
+    replicas: tuple[report.Replica, ...]
+    #: the HA VIP, with prefix; several when the nodes disagree
+    vips: frozenset[str]
+    #: host -> routers it has something of; only hosts that said so
+    residents: dict[str, tuple[view.Resident, ...]]
+
+    def seen(self, *observed: report.Observed) -> list[report.Replica]:
+        """Return the replicas that were observed to be one of these."""
+        return [r for r in self.replicas if r.observed in observed]
+
+    @functools.cached_property
+    def hosted(self) -> list[report.Replica]:
+        """The replicas on hosts that Neutron names."""
+        return [r for r in self.replicas if r.agent is not None]
+
+    @functools.cached_property
+    def holders(self) -> list[report.Replica]:
+        """The replicas that hold the VIP, whoever put it there."""
+        return [r for r in self.replicas if r.vip]
+
+    @functools.cached_property
+    def active(self) -> report.Replica | None:
+        """The one active replica, if exactly one node holds the VIP."""
+        found = self.seen(report.Observed.ACTIVE)
+        return found[0] if len(found) == 1 == len(self.holders) else None
+
+    def ports(self, *owners: str) -> list[claim.Port]:
+        """Return the router's ports of these owners."""
+        return [p for p in self.router.ports or () if p.owner in owners]
+
+    def ha_port(self, host: str) -> claim.Port | None:
+        """Return the HA port that is bound to a host."""
+        return next((p for p in self.ports(HA_PORT) if p.host == host), None)
+
+    def confs(self) -> list[tuple[str, view.KeepalivedConf]]:
+        """Return host and keepalived.conf wherever one was read."""
+        return [
+            (r.host, r.view.keepalived_conf)
+            for r in self.replicas
+            if r.view is not None and r.view.keepalived_conf is not None
+        ]
+
+
+def build(router: claim.Router, hosts: Iterable[view.HostView]) -> Case:
+    """Put claim and views of one router side by side.
+
+    :param hosts: every host looked at; those with nothing of the router
+        and no agent for it are left out
+    """
+    looked = {shown.host: shown for shown in hosts}
+    agents = {agent.host: agent for agent in router.agents or ()}
+    views = {
+        host: found
+        for host, shown in looked.items()
+        if (found := _view(router.id, shown, host in agents)) is not None
+    }
+    # hosts that Neutron names first, then those with leftovers
+    order = sorted(agents) + sorted(set(views) - set(agents))
+    ports = {
+        port.host: port for port in router.ports or () if port.owner == HA_PORT
+    }
+    vips = _vips(views, ports)
+    return Case(
+        router=router,
+        replicas=tuple(
+            _replica(
+                host, agents.get(host), views.get(host), looked.get(host), vips
+            )
+            for host in order
+        ),
+        vips=vips,
+        residents={
+            host: shown.residents
+            for host, shown in looked.items()
+            if shown.residents is not None
+        },
+    )
+
+
+def _view(
+    router_id: str, shown: view.HostView, hosting: bool
+) -> view.NodeView | None:
+    """Return the router's view, or None where there is none to judge."""
+    for found in shown.views:
+        if found.router_id == router_id:
+            break
+    else:
+        # a host that listed all it has, and has nothing of this router
+        complete = shown.failure is None and shown.residents is not None
+        return view.NodeView(router_id, None) if hosting and complete else None
+    return found if hosting or not _empty(found) else None
+
+
+def _empty(shown: view.NodeView) -> bool:
+    """Whether a host without an agent for the router really has nothing.
+
+    A folder with keepalived.conf that outlived its router does no harm.
+    """
+    return shown.namespace is None and not shown.processes
+
+
+def _vips(
+    views: dict[str, view.NodeView], ports: dict[str | None, claim.Port]
+) -> frozenset[str]:
+    """Return the VIP: by keepalived.conf, or else by what is left over."""
+    configured = {
+        evidence.normal(vip.address)
+        for shown in views.values()
+        if shown.keepalived_conf is not None
+        for vip in shown.keepalived_conf.vips
+    }
+    if configured:
+        return frozenset(configured)
+    return frozenset().union(
+        *(
+            evidence.guessed_vips(shown, ports.get(host))
+            for host, shown in views.items()
+        )
+    )
+
+
+def _replica(
+    host: str,
+    agent: claim.Agent | None,
+    shown: view.NodeView | None,
+    looked: view.HostView | None,
+    vips: frozenset[str],
+) -> report.Replica:
+    failure = looked.failure if looked is not None else None
+    if shown is None:
+        return report.Replica(
+            host,
+            agent,
+            None,
+            report.Observed.UNKNOWN,
+            vip=None,
+            keepalived=None,
+            monitor=None,
+            failure=failure,
+        )
+    vip = evidence.holds(shown, vips)
+    return report.Replica(
+        host,
+        agent,
+        shown,
+        evidence.observe(shown, vip),
+        vip=vip,
+        keepalived=evidence.keepalived(shown),
+        monitor=evidence.monitor(shown),
+        failure=failure,
+    )

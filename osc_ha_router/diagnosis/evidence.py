@@ -1,0 +1,158 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""What one node's view proves about one replica.
+
+Each answer is True, False or None, where None means that the view does not
+say: it was not looked at. Nothing here compares with Neutron's claim.
+"""
+
+import ipaddress
+
+from osc_ha_router.model import claim, report, view
+
+#: states of a process that does no work: stopped, traced, dead, zombie
+_NOT_LIVING = frozenset('TtXZ')
+
+#: Neutron's default block for VIPs; used only where neither keepalived.conf
+#: nor the HA port's own address tells which address is the VIP
+_DEFAULT_VIPS = ipaddress.ip_network('169.254.0.0/24')
+
+
+def with_role(shown: view.NodeView, *roles: str) -> list[view.Process] | None:
+    """Return the router's processes of these roles; None: not looked at."""
+    if shown.processes is None:
+        return None
+    return [p for p in shown.processes if p.role in roles]
+
+
+def _running(shown: view.NodeView, role: str) -> bool | None:
+    processes = with_role(shown, role)
+    if processes is None:
+        return None
+    return any(p.state not in _NOT_LIVING for p in processes)
+
+
+def keepalived(shown: view.NodeView) -> bool | None:
+    """Whether a live keepalived VRRP process runs in the namespace."""
+    return _running(shown, 'keepalived-vrrp')
+
+
+def monitor(shown: view.NodeView) -> bool | None:
+    """Whether the state-change monitor runs."""
+    return _running(shown, 'monitor')
+
+
+def hung(shown: view.NodeView) -> list[view.Process]:
+    """Return keepalived processes that exist and do nothing."""
+    found = with_role(shown, 'keepalived', 'keepalived-vrrp') or []
+    return [p for p in found if p.state in 'TtD']
+
+
+def ha_devices(shown: view.NodeView) -> list[view.Link]:
+    """Return the ha- devices, the one keepalived uses first."""
+    found = [x for x in shown.links or () if x.name.startswith('ha-')]
+    conf = shown.keepalived_conf
+    return sorted(found, key=lambda x: not conf or x.name != conf.interface)
+
+
+def held(shown: view.NodeView) -> frozenset[str] | None:
+    """Return every address of the namespace, normalised with prefix."""
+    if shown.addresses is None:
+        return None
+    return frozenset(normal(a.address) for a in shown.addresses)
+
+
+def normal(address: str) -> str:
+    """Return an address with prefix in one spelling; garbage as it is."""
+    try:
+        return ipaddress.ip_interface(address).with_prefixlen
+    except ValueError:
+        return address
+
+
+def bare(address: str) -> str:
+    """Return an address without its prefix, in one spelling."""
+    return normal(address).partition('/')[0]
+
+
+def guessed_vips(
+    shown: view.NodeView, port: claim.Port | None
+) -> frozenset[str]:
+    """Return what must be the VIP where no keepalived.conf was read.
+
+    What an ha- device carries besides the HA port's own address is the VIP.
+    Without Neutron's ports only its default block tells them apart.
+    """
+    own = {bare(a) for a in port.addresses} if port else set()
+    vips = set()
+    for address in shown.addresses or ():
+        if not address.device.startswith('ha-'):
+            continue
+        plain = bare(address.address)
+        try:
+            ip = ipaddress.ip_address(plain)
+        except ValueError:
+            continue
+        if ip.version == 6 or plain in own:
+            continue
+        if own or ip in _DEFAULT_VIPS:
+            vips.add(normal(address.address))
+    return frozenset(vips)
+
+
+def holds(shown: view.NodeView, vips: frozenset[str]) -> bool | None:
+    """Whether one of the VIPs is in the namespace."""
+    if shown.namespace is None:
+        return False
+    addresses = held(shown)
+    if addresses is None or not vips:
+        return None
+    plain = {bare(a) for a in addresses}
+    return any(bare(vip) in plain for vip in vips)
+
+
+def able(shown: view.NodeView) -> bool | None:
+    """Whether the ha- device lets keepalived do its work.
+
+    keepalived goes to FAULT without the device, with the device down, and
+    without an IPv4 address on it.
+    """
+    if shown.links is None or shown.addresses is None:
+        return None
+    devices = ha_devices(shown)
+    if not devices or not devices[0].up:
+        return False
+    return any(
+        a.device == devices[0].name and ':' not in a.address
+        for a in shown.addresses
+    )
+
+
+def observe(shown: view.NodeView, vip: bool | None) -> report.Observed:
+    """Say what the replica is.
+
+    :param vip: whether it holds the VIP, as ``holds`` found
+    """
+    if shown.namespace is None:
+        return report.Observed.ABSENT
+    living = keepalived(shown)
+    if vip is None or living is None:
+        return report.Observed.UNKNOWN
+    if vip:
+        return report.Observed.ACTIVE if living else report.Observed.STALE
+    fit = able(shown)
+    if fit is None:
+        return report.Observed.UNKNOWN
+    if living and fit:
+        return report.Observed.STANDBY
+    return report.Observed.FAULT

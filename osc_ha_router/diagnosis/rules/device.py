@@ -1,0 +1,139 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Network devices in the namespaces (RHA4xx)."""
+
+from collections.abc import Iterator
+
+from osc_ha_router.diagnosis import case, catalogue, evidence
+from osc_ha_router.diagnosis.rules import process
+from osc_ha_router.model import claim, report, view
+
+ACTIVE = report.Observed.ACTIVE
+UNKNOWN = report.Observed.UNKNOWN
+
+#: characters of a port's id in the device's name (IFNAMSIZ leaves 14)
+_ID_LENGTH = 11
+_PREFIXES = {
+    case.GATEWAY_PORT: 'qg-',
+    case.SNAT_PORT: 'sg-',
+    **dict.fromkeys(case.INTERNAL_PORTS, 'qr-'),
+}
+
+
+def ha_devices(this: case.Case) -> Iterator[report.Finding]:
+    """The ha- device, on every node."""
+    for replica, shown in process.looked(this):
+        if shown.links is None:
+            continue
+        found = evidence.ha_devices(shown)
+        state = _state(found[0] if found else None)
+        if state:
+            yield catalogue.finding(
+                'ha-device-down',
+                replica.host,
+                device=found[0].name if found else _expected(this, replica),
+                state=state,
+                namespace=shown.namespace,
+            )
+        if len(found) > 1:
+            yield catalogue.finding(
+                'several-ha-devices',
+                replica.host,
+                count=len(found),
+                devices=', '.join(link.name for link in found),
+            )
+
+
+def router_devices(this: case.Case) -> Iterator[report.Finding]:
+    """qg-, qr- and sg- devices: ready where active, there where not."""
+    for replica, shown in process.looked(this):
+        if shown.links is None or replica.vip is None:
+            continue
+        serving = replica.vip and replica.observed in (ACTIVE, UNKNOWN)
+        if replica.vip and not serving:
+            # stale: the devices of a node that must let go do not matter
+            continue
+        links = {link.name: link for link in shown.links}
+        ports = _ports(this, shown)
+        for name, port in sorted(ports.items()):
+            if name not in links:
+                yield _missing(replica.host, name, port, bool(serving))
+        for name, link in sorted(links.items()):
+            state = _state(link)
+            if not state or name.startswith('ha-'):
+                continue
+            if serving:
+                yield from _down(replica.host, name, state, shown)
+            elif name.startswith(('qr-', 'sg-')):
+                # a qg- that is down on a standby is by design in Neutron
+                # from Queens to Yoga
+                yield catalogue.finding(
+                    'device-not-ready', replica.host, device=name, state=state
+                )
+
+
+def _ports(this: case.Case, shown: view.NodeView) -> dict[str, claim.Port]:
+    """Return the devices that Neutron's ports ask for in this namespace."""
+    snat = (shown.namespace or '').startswith('snat-')
+    return {
+        _PREFIXES[port.owner] + port.id[:_ID_LENGTH]: port
+        for port in this.ports(*_PREFIXES)
+        # with DVR the internal devices stay in the qrouter- namespace
+        if not (snat and port.owner in case.INTERNAL_PORTS)
+    }
+
+
+def _missing(
+    host: str, device: str, port: claim.Port, serving: bool
+) -> report.Finding:
+    if serving:
+        return catalogue.finding(
+            'device-missing',
+            host,
+            device=device,
+            kind=port.owner.partition(':')[2],
+            port_id=port.id,
+        )
+    return catalogue.finding(
+        'device-not-ready', host, device=device, state='missing'
+    )
+
+
+def _down(
+    host: str, device: str, state: str, shown: view.NodeView
+) -> Iterator[report.Finding]:
+    if device.startswith('qg-'):
+        name = 'gateway-device-down'
+    elif device.startswith(('qr-', 'sg-')):
+        name = 'internal-device-down'
+    else:
+        return
+    yield catalogue.finding(
+        name, host, device=device, state=state, namespace=shown.namespace
+    )
+
+
+def _state(link: view.Link | None) -> str | None:
+    """Return what is wrong with a device in words, None if nothing is."""
+    if link is None:
+        return 'missing'
+    if not link.up:
+        return 'administratively down'
+    if link.oper in ('DOWN', 'LOWERLAYERDOWN', 'NOTPRESENT'):
+        return 'up but without carrier'
+    return None
+
+
+def _expected(this: case.Case, replica: report.Replica) -> str:
+    port = this.ha_port(replica.host)
+    return 'ha-' + port.id[:_ID_LENGTH] if port else 'ha-...'

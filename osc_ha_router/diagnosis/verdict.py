@@ -1,0 +1,99 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""All rules over one router, put in order: the report."""
+
+import dataclasses
+from collections.abc import Callable, Collection, Iterable, Iterator
+
+from osc_ha_router.diagnosis import case, catalogue
+from osc_ha_router.diagnosis.rules import (
+    address,
+    claims,
+    device,
+    process,
+    residue,
+    role,
+    unknown,
+)
+from osc_ha_router.model import claim, report, view
+
+Rule = Callable[[case.Case], Iterator[report.Finding]]
+
+RULES: tuple[Rule, ...] = (
+    role.stale,
+    role.several,
+    role.nobody,
+    claims.claimed,
+    claims.agents,
+    claims.redundancy,
+    claims.bindings,
+    claims.router,
+    claims.ha_ports,
+    process.keepalived,
+    process.monitor,
+    process.helpers,
+    process.forwarding,
+    device.ha_devices,
+    device.router_devices,
+    address.missing,
+    address.routes,
+    address.leftovers,
+    address.detection,
+    residue.namespaces,
+    residue.leftovers,
+    residue.duplicate_vrid,
+    residue.configuration,
+    unknown.nodes,
+    unknown.claims,
+)
+
+
+def judge(
+    router: claim.Router,
+    hosts: Iterable[view.HostView],
+    ignore: Collection[str] = (),
+) -> report.Report:
+    """Say what one router really is.
+
+    :param router: what Neutron says
+    :param hosts: what the nodes show, also of other routers
+    :param ignore: codes of findings that are shown but do not count
+    """
+    this = case.build(router, hosts)
+    if router.admin_state_up is False:
+        # Neutron takes a disabled router off all nodes: nothing to expect
+        found = [catalogue.finding('router-disabled', None, router_id=router.id)]
+    else:
+        found = [finding for rule in RULES for finding in rule(this)]
+    return conclude(this.router, this.replicas, found, ignore)
+
+
+def conclude(
+    router: claim.Router,
+    replicas: tuple[report.Replica, ...],
+    found: Iterable[report.Finding],
+    ignore: Collection[str] = (),
+) -> report.Report:
+    """Order the findings, worst first, and draw the router's health."""
+    findings = tuple(
+        sorted(
+            (dataclasses.replace(f, ignored=f.code in ignore) for f in found),
+            key=lambda f: (f.ignored, -f.severity.rank, f.code, f.host or ''),
+        )
+    )
+    health = max(
+        (f.severity for f in findings if not f.ignored),
+        key=lambda severity: severity.rank,
+        default=report.Severity.OK,
+    )
+    return report.Report(router, health, replicas, findings)
