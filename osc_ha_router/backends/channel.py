@@ -1,0 +1,252 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""A conversation with the node program, over the pipes of an ssh process.
+
+One request or many: ``check`` asks once, a failover goes on for a while.
+Every wait has a bound, every amount of data has a limit, and whatever
+happens the process is gone when the ``with`` block ends.
+"""
+
+import dataclasses
+import json
+import threading
+from collections.abc import Iterator
+from collections.abc import Mapping
+from typing import Any
+
+from osc_ha_router import codec
+from osc_ha_router.backends import base
+from osc_ha_router.backends import child
+from osc_ha_router.backends import command as commands
+from osc_ha_router.backends import failures
+from osc_ha_router.backends import symptoms
+
+PROGRAM = 'osc-ha-router-node'
+PROTOCOL = 1
+
+#: One line is one router: 4 MiB hold some ten thousand addresses, several
+#: times what keepalived copes with.
+LINE_LIMIT = 4 << 20
+#: One answer is one host: a thousand large routers.
+ANSWER_LIMIT = 64 << 20
+#: What a login shell may print before the program starts.
+NOISE_LIMIT = 64 << 10
+
+#: seconds until is noticed what no pipe tells: the caller wants to stop, or
+#: ssh has ended while something else holds its pipes
+_TICK = 0.1
+#: seconds for ssh to end by itself after the last answer
+_FAREWELL = 1.0
+
+
+@dataclasses.dataclass(frozen=True)
+class Hello:
+    """What the program on the node says first."""
+
+    program: str
+    protocol: int
+    #: uname's
+    hostname: str
+    #: version, such as 3.11.2
+    python: str
+    uid: int
+
+
+class Channel:
+    """One ssh process and the program at its other end.
+
+    A context manager: leaving it ends the process, whatever its state. Not
+    for use by several threads at the same time.
+    """
+
+    def __init__(
+        self,
+        command: commands.Command,
+        stop: threading.Event | None = None,
+    ) -> None:
+        """Start nothing yet.
+
+        :param command: how to reach the host
+        :param stop: ends every wait with ``interrupted`` when it is set
+        """
+        self._command = command
+        self._stop = stop or threading.Event()
+        self._child: child.Child | None = None
+        self._hello: Hello | None = None
+        self._noise = bytearray()
+        self._requests = 0
+
+    def __enter__(self) -> 'Channel':
+        return self
+
+    def __exit__(self, *exc_info: object) -> None:
+        if self._child:
+            self._child.kill()
+
+    def open(self, until: base.Deadline) -> Hello:
+        """Start ssh and wait for the program's first line.
+
+        :raises Broken: with the reason
+        """
+        try:
+            self._child = child.Child(self._command.argv, NOISE_LIMIT)
+        except FileNotFoundError:
+            raise failures.Broken('ssh-missing') from None
+        except OSError as exc:
+            raise failures.Broken('local', str(exc)) from None
+        self._child.send(self._command.preamble)
+        self._hello = hello = self._await_hello(until)
+        if (hello.program, hello.protocol) != (PROGRAM, PROTOCOL):
+            raise failures.Broken(
+                'version',
+                f'{hello.program} with protocol {hello.protocol} there, '
+                f'{PROGRAM} with protocol {PROTOCOL} here',
+            )
+        return hello
+
+    def call(
+        self, op: str, fields: Mapping[str, Any], until: base.Deadline
+    ) -> Iterator[dict[str, Any]]:
+        """Send a request and yield its replies; the last one has ``end``.
+
+        :param op: the operation
+        :param fields: what else is in the request
+        :param until: bound for the whole answer
+        :raises Broken: with the reason, the program's own errors included
+        """
+        running = self._running()
+        running.line_limit = LINE_LIMIT
+        running.credit = ANSWER_LIMIT
+        self._requests += 1
+        number = self._requests
+        request = {'id': number, 'op': op, **fields}
+        running.send(json.dumps(request).encode('ascii') + b'\n')
+        while True:
+            reply = _decode(self._next_line(until))
+            if reply.get('id') != number:
+                raise failures.Broken('garbled', json.dumps(reply))
+            if 'error' in reply:
+                raise _node_error(reply)
+            yield reply
+            if 'end' in reply:
+                return
+
+    def close(self) -> None:
+        """End the conversation; give ssh a moment to end by itself.
+
+        With which exit code changes nothing about what was answered.
+        """
+        self._running().hang_up(_FAREWELL)
+
+    def _running(self) -> child.Child:
+        if self._child is None:
+            raise RuntimeError('the channel is not open')
+        return self._child
+
+    def _await_hello(self, until: base.Deadline) -> Hello:
+        while True:
+            line = self._next_line(until)
+            # a prompt without a newline may stand before it
+            start = line.find(b'{"hello"')
+            if start >= 0:
+                try:
+                    data = _decode(line[start:])['hello']
+                    return codec.decode(Hello, data)
+                except codec.DecodeError as exc:
+                    raise failures.Broken('garbled', str(exc)) from None
+            if line.startswith(b'{"error"'):
+                raise _node_error(_decode(line))
+            self._noise += line + b'\n'
+
+    def _next_line(self, until: base.Deadline) -> bytes:
+        running = self._running()
+        while not running.lines:
+            if running.code is not None:
+                raise self._epitaph(running, running.code)
+            if self._stop.is_set():
+                raise failures.Broken('interrupted')
+            if not until.left():
+                raise self._late(running)
+            try:
+                running.pump(min(_TICK, until.left()))
+            except child.Overflow:
+                raise self._flooded(running) from None
+        return running.lines.popleft()
+
+    def _late(self, running: child.Child) -> failures.Broken:
+        if self._hello:
+            return failures.Broken('timeout', 'it stopped in between')
+        noise = self._noise_text(running)
+        if noise:
+            return failures.Broken('noise', noise)
+        if symptoms.logged_in(_text(running.stderr)):
+            return failures.Broken('timeout', 'silence after the login')
+        return failures.Broken('connect-timeout')
+
+    def _flooded(self, running: child.Child) -> failures.Broken:
+        if not self._hello:
+            return failures.Broken('noise', self._noise_text(running))
+        if running.credit < 0:
+            detail = f'more than {ANSWER_LIMIT >> 20} MiB'
+        else:
+            detail = f'a line of more than {LINE_LIMIT >> 20} MiB'
+        return failures.Broken('oversized', detail)
+
+    def _epitaph(self, running: child.Child, code: int) -> failures.Broken:
+        return symptoms.explain(
+            symptoms.Evidence(
+                code=code,
+                stderr=_text(running.stderr),
+                noise=self._noise_text(running),
+                greeted=self._hello is not None,
+                become=self._command.become,
+                program=self._command.program,
+                shipped=self._command.shipped,
+            )
+        )
+
+    def _noise_text(self, running: child.Child) -> str:
+        # a part is enough, no sentence shows more of it
+        seen = [bytes(self._noise), *running.lines, bytes(running.partial)]
+        return _text(b'\n'.join(seen)[:1024]).strip()
+
+
+def _decode(line: bytes) -> dict[str, Any]:
+    try:
+        reply = json.loads(line)
+    except (ValueError, RecursionError):
+        reply = None
+    if not isinstance(reply, dict):
+        raise failures.Broken('garbled', _text(line[:1024]))
+    return reply
+
+
+def _node_error(reply: dict[str, Any]) -> failures.Broken:
+    """Return what the program says of itself.
+
+    Its kinds are those of ``osc_ha_router.node.errors``, and ``python-old``
+    of ``bootstrap``.
+    """
+    error = reply['error']
+    if not isinstance(error, dict):
+        return failures.Broken('garbled', json.dumps(reply))
+    kind, message = str(error.get('kind')), str(error.get('message'))
+    if kind in ('no-rights', 'python-old'):
+        return failures.Broken(kind, message)
+    if kind == 'unknown-op':
+        return failures.Broken('version', message)
+    return failures.Broken('node-error', f'{kind}: {message}')
+
+
+def _text(data: bytes | bytearray) -> str:
+    return data.decode('utf-8', 'backslashreplace')

@@ -1,0 +1,144 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The SSH backend: the system's ssh, once for each host."""
+
+import dataclasses
+import re
+import threading
+import time
+from collections.abc import Iterator
+from collections.abc import Sequence
+from typing import Any
+
+from osc_ha_router import codec
+from osc_ha_router.backends import base
+from osc_ha_router.backends import channel
+from osc_ha_router.backends import command
+from osc_ha_router.backends import failures
+from osc_ha_router.backends import fanout
+from osc_ha_router.model import view
+
+#: as Neutron writes one; the program on the node takes no other spelling
+_UUID = re.compile('[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}')
+
+
+class SshBackend(base.Backend):
+    """Looks at hosts with the OpenSSH client and the user's own setup."""
+
+    def probe(
+        self, requests: Sequence[base.Request], deadline: base.Deadline
+    ) -> Iterator[view.HostView]:
+        """Look at several hosts at once, as ``base.Backend`` describes."""
+
+        def look(
+            request: base.Request, stop: threading.Event
+        ) -> view.HostView:
+            return self._look(request, deadline, stop)
+
+        yield from fanout.run(look, requests, self.settings.concurrency)
+
+    def _look(
+        self,
+        request: base.Request,
+        deadline: base.Deadline,
+        stop: threading.Event,
+    ) -> view.HostView:
+        bound = self.settings.probe_timeout + request.listen
+        left = deadline.left()
+        until = base.Deadline.after(min(bound, left))
+        answer = _Answer(request.routers)
+        failure = None
+        began = time.monotonic()
+        try:
+            if not left:
+                raise failures.Broken('deadline', 'before its turn')
+            self._ask(request, until, stop, answer)
+        except failures.Broken as broken:
+            kind = broken.kind
+            if left < bound and kind in ('timeout', 'connect-timeout'):
+                kind = 'deadline'
+            place = command.place(self.settings, request.host)
+            failure = failures.describe(kind, place, broken.detail)
+        return view.HostView(
+            host=request.host,
+            failure=failure,
+            views=tuple(answer.views),
+            residents=answer.residents,
+            hostname=answer.hostname,
+            seconds=time.monotonic() - began,
+        )
+
+    def _ask(
+        self,
+        request: base.Request,
+        until: base.Deadline,
+        stop: threading.Event,
+        answer: '_Answer',
+    ) -> None:
+        fields = {
+            'routers': _router_ids(request),
+            'listen': request.listen,
+            'residents': True,
+        }
+        to = command.build(
+            self.settings, request.host, self.settings.probe_timeout
+        )
+        with channel.Channel(to, stop) as talk:
+            answer.hostname = talk.open(until).hostname
+            for reply in talk.call('probe', fields, until):
+                answer.take(reply)
+            talk.close()
+
+
+@dataclasses.dataclass(frozen=True)
+class _End:
+    """The closing line of a probe."""
+
+    residents: tuple[view.Resident, ...] | None = None
+
+
+class _Answer:
+    """What a host has answered so far; kept whatever happens then."""
+
+    def __init__(self, routers: tuple[str, ...] | None) -> None:
+        self._routers = routers
+        self.views: list[view.NodeView] = []
+        self.residents: tuple[view.Resident, ...] | None = None
+        self.hostname: str | None = None
+
+    def take(self, reply: dict[str, Any]) -> None:
+        """Keep what a reply says.
+
+        :raises Broken: garbled
+        """
+        try:
+            if 'end' in reply:
+                self.residents = codec.decode(_End, reply['end']).residents
+            elif 'view' in reply:
+                self._take_view(codec.decode(view.NodeView, reply['view']))
+        except codec.DecodeError as exc:
+            raise failures.Broken('garbled', str(exc)) from None
+
+    def _take_view(self, seen: view.NodeView) -> None:
+        if self._routers is not None and seen.router_id not in self._routers:
+            raise failures.Broken('garbled', 'a router nobody asked about')
+        self.views.append(seen)
+
+
+def _router_ids(request: base.Request) -> list[str] | None:
+    if request.routers is None:
+        return None
+    for router in request.routers:
+        if not _UUID.fullmatch(router):
+            raise failures.Broken('invalid-router', router)
+    return list(request.routers)
