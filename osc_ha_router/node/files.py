@@ -94,13 +94,12 @@ def folders(
     found = {}  # type: typing.Dict[str, typing.List[str]]
     for place in usual:
         try:
-            names = os.listdir(place)
+            with os.scandir(place) as entries:
+                for entry in entries:
+                    if protocol.is_uuid(entry.name) and entry.is_dir():
+                        found.setdefault(entry.name, []).append(entry.path)
         except OSError:
             continue
-        for name in names:
-            path = place + '/' + name
-            if protocol.is_uuid(name) and os.path.isdir(path):
-                found.setdefault(name, []).append(path)
     return found
 
 
@@ -163,6 +162,39 @@ def state(path: str) -> protocol.Json:
     """
     text = read(path, _STATE_LIMIT).decode('utf-8', 'replace').strip()
     return {'path': path, 'value': text[:_STATE_LENGTH]}
+
+
+def beside(
+    path: typing.Optional[str], router_id: str, usual: typing.Sequence[str]
+) -> typing.Optional[str]:
+    """The path of a router's state file, None if it has none.
+
+    :param path: of its keepalived.conf, if there is one
+    """
+    names = ['%s/%s/state' % (place, router_id) for place in usual]
+    if path is not None:
+        names = [os.path.join(os.path.dirname(path), 'state')]
+    for name in names:
+        if _status(name) is not None:
+            return name
+    return None
+
+
+def helpers(
+    router_id: str, homes: typing.Sequence[str]
+) -> typing.Tuple[typing.Optional[bool], typing.Optional[bool]]:
+    """Whether radvd and the metadata proxy of a router are configured.
+
+    :param homes: folders that may be the agent's ``state_path``, the
+        likeliest first
+    :returns: None twice if none of them exists
+    """
+    for home in homes:
+        if _status(home) is not None:
+            radvd = '%s/ra/%s.radvd.conf' % (home, router_id)
+            proxy = '%s/ns-metadata-proxy/%s.conf' % (home, router_id)
+            return _status(radvd) is not None, _status(proxy) is not None
+    return None, None
 
 
 def vrid(path: str) -> typing.Optional[int]:

@@ -23,11 +23,11 @@ _ATTRIBUTE = struct.Struct('=HH')
 _ERROR = struct.Struct('=i')
 _TIMEOUT = struct.pack('@ll', 5, 0)
 
-_NLMSG_NOOP = 1
+_SOL_NETLINK = 270
+_NETLINK_GET_STRICT_CHK = 12
 _NLMSG_ERROR = 2
 _NLMSG_DONE = 3
 _NLM_F_REQUEST = 0x1
-_NLM_F_MULTI = 0x2
 _NLM_F_DUMP_INTR = 0x10
 _NLM_F_DUMP = 0x300
 #: without NLA_F_NESTED and NLA_F_NET_BYTEORDER
@@ -52,13 +52,8 @@ class NetlinkError(Exception):
         self.errno = number
 
 
-class Message(typing.NamedTuple):
-    """One message without its header."""
-
-    type: int
-    flags: int
-    sequence: int
-    body: bytes
+#: type, flags, sequence number and what follows the header
+Message = typing.Tuple[int, int, int, bytes]
 
 
 def messages(data: bytes) -> typing.Iterator[Message]:
@@ -66,31 +61,37 @@ def messages(data: bytes) -> typing.Iterator[Message]:
 
     :raises NetlinkError: a length does not fit
     """
-    offset, end = 0, len(data)
+    unpack, offset, end = _HEADER.unpack_from, 0, len(data)
     while offset < end:
-        if end - offset < _HEADER.size:
+        if end - offset < 16:
             raise NetlinkError('a message is cut off')
-        length, kind, flags, sequence, _ = _HEADER.unpack_from(data, offset)
-        if length < _HEADER.size or length > end - offset:
+        length, kind, flags, sequence, _ = unpack(data, offset)
+        if length < 16 or length > end - offset:
             raise NetlinkError('a message has a wrong length')
-        yield Message(
-            kind, flags, sequence, data[offset + 16 : offset + length]
-        )
+        yield kind, flags, sequence, data[offset + 16 : offset + length]
         offset += (length + 3) & ~3
 
 
-def attributes(data: bytes, offset: int) -> Attributes:
-    """The attributes from an offset on, by type; the last of each counts.
+def attributes(
+    data: bytes, offset: int, wanted: typing.Collection[int]
+) -> Attributes:
+    """The attributes from an offset on, by type.
 
+    :param wanted: the types that matter; the search ends when it has all
     :raises NetlinkError: a length does not fit
     """
+    # Two thirds of the time that a look at a host takes go by in here.
     found = {}  # type: Attributes
-    end = len(data)
+    unpack, end = _ATTRIBUTE.unpack_from, len(data)
     while end - offset >= 4:
-        length, kind = _ATTRIBUTE.unpack_from(data, offset)
+        length, kind = unpack(data, offset)
         if length < 4 or length > end - offset:
             raise NetlinkError('an attribute has a wrong length')
-        found[kind & _TYPE_MASK] = data[offset + 4 : offset + length]
+        kind &= _TYPE_MASK
+        if kind in wanted:
+            found[kind] = data[offset + 4 : offset + length]
+            if len(found) == len(wanted):
+                break
         offset += (length + 3) & ~3
     return found
 
@@ -110,6 +111,12 @@ class Socket:
             socket.SOCK_RAW | socket.SOCK_CLOEXEC,
             socket.NETLINK_ROUTE,
         )
+        try:
+            # lets the kernel leave out what a request does not ask for
+            self._socket.setsockopt(_SOL_NETLINK, _NETLINK_GET_STRICT_CHK, 1)
+        except OSError:
+            # kernels before 4.20 send everything
+            pass
         # no answer is better told than waited for
         self._socket.setsockopt(
             socket.SOL_SOCKET, socket.SO_RCVTIMEO, _TIMEOUT
@@ -176,20 +183,20 @@ class Socket:
                     whole = False
                     continue
                 raise
-            for message in messages(data):
-                if message.sequence != self._sequence:
+            for kind, marks, sequence, content in messages(data):
+                if sequence != self._sequence:
                     # the rest of an attempt that was given up
                     continue
-                if message.flags & _NLM_F_DUMP_INTR:
+                if marks & _NLM_F_DUMP_INTR:
                     whole = False
-                if message.type == _NLMSG_ERROR:
-                    raise _refusal(message.body)
-                if message.type == _NLMSG_DONE:
-                    _check_done(message.body)
+                if kind == answer:
+                    found.append(content)
+                elif kind == _NLMSG_ERROR:
+                    raise _refusal(content)
+                elif kind == _NLMSG_DONE:
+                    _check_done(content)
                     return found if whole else None
-                if message.type == answer:
-                    found.append(message.body)
-                if not message.flags & _NLM_F_MULTI and not flags:
+                if not flags:
                     return found
 
 

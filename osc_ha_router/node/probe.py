@@ -74,9 +74,13 @@ def run(fields: protocol.Json, send: Send) -> protocol.Json:
             places=files.places(),
             heard=heard if seconds > 0 else None,
         )
+        views = {}  # type: typing.Dict[str, protocol.Json]
         for router_id in routers:
-            send({'view': view.build(look, router_id)})
-        residents = view.residents(look) if wants_residents else None
+            built = view.build(look, router_id)
+            send({'view': built})
+            if wants_residents:
+                views[router_id] = built
+        residents = view.residents(look, views) if wants_residents else None
     return {
         'residents': residents,
         'seconds': round(time.monotonic() - started, 4),

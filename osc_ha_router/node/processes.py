@@ -57,8 +57,8 @@ class Census(typing.NamedTuple):
     monitors: typing.Dict[str, typing.List[Found]]
     #: processes that ended and were not waited for, by their parent's pid
     zombies: typing.Dict[int, typing.List[Found]]
-    #: how many processes that may matter could not be looked at
-    hidden: int
+    #: command lines of those that may matter and could not be looked at
+    hidden: typing.List[str]
 
 
 def take(wanted: typing.Container[int], home: int) -> Census:
@@ -68,8 +68,7 @@ def take(wanted: typing.Container[int], home: int) -> Census:
     :param home: inode of the program's own network namespace
     :raises OSError: /proc cannot be listed
     """
-    census = Census({}, {}, {}, 0)
-    hidden = 0
+    census = Census({}, {}, {}, [])
     for entry in os.listdir('/proc'):
         if not entry.isdigit():
             continue
@@ -80,7 +79,8 @@ def take(wanted: typing.Container[int], home: int) -> Census:
             # Command lines are shown to everybody: what no router has
             # anything to do with may stay hidden.
             argv = _argv(pid)
-            hidden += program(argv) in PROGRAMS or monitored(argv) is not None
+            if program(argv) in PROGRAMS or monitored(argv) is not None:
+                census.hidden.append(' '.join(argv))
             continue
         except OSError:
             # gone, or a zombie, which has no namespaces any more
@@ -93,7 +93,7 @@ def take(wanted: typing.Container[int], home: int) -> Census:
                 census.by_namespace.setdefault(inode, []).append(found)
         elif inode == home:
             _note_monitor(pid, census)
-    return census._replace(hidden=hidden)
+    return census
 
 
 def look(pid: int, argv: typing.Tuple[str, ...]) -> typing.Optional[Found]:

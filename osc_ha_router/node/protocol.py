@@ -35,6 +35,8 @@ _UUID = re.compile(
 #: integers longer than this are no ids; converting them may take minutes
 _DIGITS = 18
 
+_ENCODER = json.JSONEncoder(separators=(',', ':'), allow_nan=False)
+
 Json = typing.Dict[str, typing.Any]
 
 
@@ -53,8 +55,7 @@ def is_uuid(text: str) -> bool:
 
 def encode(reply: Json) -> bytes:
     """One line, ASCII only: any name a node may hold survives it."""
-    line = json.dumps(reply, separators=(',', ':'), allow_nan=False)
-    return line.encode('ascii') + b'\n'
+    return _ENCODER.encode(reply).encode('ascii') + b'\n'
 
 
 def decode(line: bytes) -> Json:

@@ -142,6 +142,19 @@ def running(
     return found
 
 
+def homes(members: typing.Sequence[Member]) -> typing.List[str]:
+    """The agent's state_path, as far as a monitor was told it."""
+    found = []
+    for member in members:
+        if member.role == MONITOR:
+            words = ' '.join(member.found.argv).split()
+            path = option(words, '--state_path', '--state_path')
+            if path is not None and path.startswith('/'):
+                path = path.rstrip(')')
+                found.append('/proc/%d/root%s' % (member.found.pid, path))
+    return found
+
+
 def _conf(member: Member) -> typing.Optional[str]:
     if member.role != MONITOR:
         return member.config

@@ -17,6 +17,7 @@ objects with the field names of the project's view of a node, and raises
 NetlinkError or OSError.
 """
 
+import errno
 import socket
 import struct
 import sys
@@ -51,9 +52,22 @@ _RTPROT_KERNEL = 2
 _NDA_DST, _NDA_LLADDR = 1, 2
 _NETCONFA_IFINDEX, _NETCONFA_FORWARDING, _ALL = 1, 2, -1
 
+#: the attributes that each kind of message is searched for
+_OF_LINK = (_IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_OPERSTATE)
+_OF_ADDRESS = (_IFA_ADDRESS, _IFA_LOCAL, _IFA_FLAGS)
+_OF_ROUTE = (
+    _RTA_DST,
+    _RTA_OIF,
+    _RTA_GATEWAY,
+    _RTA_MULTIPATH,
+    _RTA_TABLE,
+    _RTA_VIA,
+)
+_OF_NEIGHBOUR = (_NDA_DST, _NDA_LLADDR)
+
 #: by address family, AF_INET and AF_INET6
 _BYTES = {2: 4, 10: 16}
-_ANY = {2: '0.0.0.0', 10: '::'}
+_ANY = {2: socket.inet_ntop(2, bytes(4)), 10: '::'}
 #: neighbours are reported of the devices that Neutron plugs
 _PLUGGED = ('ha-', 'qg-', 'qr-', 'sg-')
 
@@ -75,7 +89,7 @@ def links(channel: netlink.Socket) -> typing.List[protocol.Json]:
 def link(body: bytes) -> protocol.Json:
     """Decodes an RTM_NEWLINK message."""
     _, _, index, flags, _ = _unpack(_LINK, body)
-    found = netlink.attributes(body, _LINK.size)
+    found = netlink.attributes(body, _LINK.size, _OF_LINK)
     mac = found.get(_IFLA_ADDRESS)
     oper = found.get(_IFLA_OPERSTATE, b'\0')
     return {
@@ -106,7 +120,7 @@ def address(body: bytes, names: Names) -> typing.Optional[protocol.Json]:
     family, prefix, flags, scope, index = _unpack(_ADDRESS, body)
     if family not in _BYTES:
         return None
-    found = netlink.attributes(body, _ADDRESS.size)
+    found = netlink.attributes(body, _ADDRESS.size, _OF_ADDRESS)
     if _IFA_FLAGS in found:
         # the field of the header holds only the lowest eight of them
         flags = _uint(found[_IFA_FLAGS])
@@ -128,8 +142,17 @@ def routes(
     """
     found = []  # type: typing.List[protocol.Json]
     for family in (socket.AF_INET, socket.AF_INET6):
-        body = _ROUTE.pack(family, 0, 0, 0, 0, 0, 0, 0, 0)
-        for answer in channel.dump(_RTM_GETROUTE, body, _RTM_NEWROUTE):
+        body = _ROUTE.pack(
+            family, 0, 0, 0, _RT_TABLE_MAIN, 0, 0, _RTN_UNICAST, 0
+        )
+        try:
+            answers = channel.dump(_RTM_GETROUTE, body, _RTM_NEWROUTE)
+        except netlink.NetlinkError as error:
+            # the table comes into being with its first route
+            if error.errno != errno.ENOENT:
+                raise
+            answers = []
+        for answer in answers:
             found.extend(route(answer, names))
     return found
 
@@ -138,10 +161,10 @@ def route(body: bytes, names: Names) -> typing.List[protocol.Json]:
     """Decodes an RTM_NEWROUTE message: an entry for each next hop."""
     unpacked = _unpack(_ROUTE, body)
     family, bits, _, _, table, protocol_, _, kind, flags = unpacked
-    # Most of what a dump brings is of the local table.
+    # Kernels before 4.20 send all tables whatever they are asked for.
     if kind != _RTN_UNICAST or family not in _BYTES or flags & _RTM_F_CLONED:
         return []
-    found = netlink.attributes(body, _ROUTE.size)
+    found = netlink.attributes(body, _ROUTE.size, _OF_ROUTE)
     if _RTA_TABLE in found:
         table = _uint(found[_RTA_TABLE])
     if table != _RT_TABLE_MAIN:
@@ -184,7 +207,7 @@ def neighbour(body: bytes, names: Names) -> typing.Optional[protocol.Json]:
     family, index, state, _, _ = _unpack(_NEIGHBOUR, body)
     if family not in _BYTES or state in words.HIDDEN_STATES:
         return None
-    found = netlink.attributes(body, _NEIGHBOUR.size)
+    found = netlink.attributes(body, _NEIGHBOUR.size, _OF_NEIGHBOUR)
     mac = found.get(_NDA_LLADDR)
     return {
         'device': names.get(index, 'if%d' % index),
@@ -207,7 +230,7 @@ def forwarding(channel: netlink.Socket) -> bool:
 
 def configuration(body: bytes) -> bool:
     """Decodes an RTM_NEWNETCONF message to its forwarding."""
-    found = netlink.attributes(body, 4)
+    found = netlink.attributes(body, 4, (_NETCONFA_FORWARDING,))
     if _NETCONFA_FORWARDING not in found:
         raise netlink.NetlinkError('the answer says nothing of forwarding')
     return _uint(found[_NETCONFA_FORWARDING]) != 0
@@ -220,7 +243,9 @@ def _hops(data: bytes) -> typing.List[netlink.Attributes]:
         length, _, _, index = _NEXTHOP.unpack_from(data, offset)
         if length < _NEXTHOP.size or length > len(data) - offset:
             raise netlink.NetlinkError('a next hop has a wrong length')
-        hop = netlink.attributes(data[offset : offset + length], _NEXTHOP.size)
+        hop = netlink.attributes(
+            data[offset : offset + length], _NEXTHOP.size, _OF_ROUTE
+        )
         hop[_RTA_OIF] = _INT.pack(index)
         found.append(hop)
         offset += (length + 3) & ~3

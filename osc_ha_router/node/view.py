@@ -63,15 +63,20 @@ def build(look: Look, router_id: str) -> protocol.Json:
         'files': True,
         'keepalived_conf': None,
         'state_file': None,
+        'radvd_conf': None,
+        'metadata_conf': None,
         'ipv6_forwarding': None,
         'listening': None,
         'problems': problems,
     }  # type: protocol.Json
     inside = _network(look, router_id, view)
-    members = _members(look, router_id, inside, problems)
-    view['processes'] = [roles.report(member) for member in members]
-    if inside is not None:
-        _check_hidden(look, inside, members, problems)
+    members = _members(look, router_id, inside)
+    hidden = _hidden(look, router_id, inside, members)
+    if hidden is None:
+        view['processes'] = [roles.report(member) for member in members]
+    else:
+        # half of the processes would look like the others had died
+        _note(problems, 'processes', hidden)
     _files(look, router_id, members, view)
     if look.heard is not None:
         heard = look.heard.get(router_id)
@@ -82,27 +87,41 @@ def build(look: Look, router_id: str) -> protocol.Json:
     return view
 
 
-def residents(look: Look) -> typing.List[protocol.Json]:
-    """Every router that the host has something of, as ``Resident``."""
+def residents(
+    look: Look, known: typing.Dict[str, protocol.Json]
+) -> typing.List[protocol.Json]:
+    """Every router that the host has something of, as ``Resident``.
+
+    :param known: the views that were built, by router id
+    """
     folders = files.folders(look.places)
     found = []
     for router_id in sorted(set(look.spaces) | set(folders)):
         spaces = look.spaces.get(router_id, [])
-        running = []
-        for space in spaces:
-            for process in look.census.by_namespace.get(space.inode or 0, ()):
-                config = roles.configuration(process)
-                if config is not None:
-                    running.append((process.pid, config))
-        path = files.locate(router_id, running, look.places)
+        if router_id in known:
+            conf = known[router_id]['keepalived_conf']
+            vrid = conf['vrid'] if conf else None
+        else:
+            vrid = _vrid(look, router_id)
         found.append(
             {
                 'router_id': router_id,
                 'namespaces': sorted(space.name for space in spaces),
-                'vrid': files.vrid(path) if path else None,
+                'vrid': vrid,
             }
         )
     return found
+
+
+def _vrid(look: Look, router_id: str) -> typing.Optional[int]:
+    running = []
+    for space in look.spaces.get(router_id, ()):
+        for process in look.census.by_namespace.get(space.inode or 0, ()):
+            config = roles.configuration(process)
+            if config is not None:
+                running.append((process.pid, config))
+    path = files.locate(router_id, running, look.places)
+    return files.vrid(path) if path else None
 
 
 def _network(
@@ -120,15 +139,21 @@ def _network(
         try:
             with look.traveller.inside(space):
                 channel = netlink.Socket()
-        except (OSError, namespaces.Stale) as error:
+        except namespaces.Stale as error:
             _note(problems, 'namespace', str(error))
             continue
+        except OSError as error:
+            # it is there, and nothing of it is known
+            _note(problems, 'namespace', str(error))
+            view['namespace'] = space.name
+            return space
         with channel:
             links = _try(
                 problems, 'links', functools.partial(rtnetlink.links, channel)
             )
-            has_ha = any(
-                link['name'].startswith('ha-') for link in links or ()
+            # what could not be read may have one
+            has_ha = links is None or any(
+                link['name'].startswith('ha-') for link in links
             )
             if not has_ha and not last:
                 continue
@@ -160,16 +185,8 @@ def _members(
     look: Look,
     router_id: str,
     inside: typing.Optional[namespaces.Namespace],
-    problems: Problems,
 ) -> typing.List[roles.Member]:
     census = look.census
-    if census.hidden:
-        _note(
-            problems,
-            'processes',
-            '%d processes that may be the router\'s are hidden'
-            % census.hidden,
-        )
     here = []  # type: typing.List[processes.Found]
     elsewhere = []  # type: typing.List[processes.Found]
     for space in look.spaces.get(router_id, ()):
@@ -185,39 +202,47 @@ def _members(
     return members
 
 
-def _check_hidden(
+def _hidden(
     look: Look,
-    inside: namespaces.Namespace,
+    router_id: str,
+    inside: typing.Optional[namespaces.Namespace],
     members: typing.Sequence[roles.Member],
-    problems: Problems,
-) -> None:
-    """Notices a keepalived that /proc does not show.
+) -> typing.Optional[str]:
+    """Why the processes found may not be all, None if they are.
 
     In a container without the host's processes every keepalived would seem
     dead. Its socket shows all the same.
     """
-    if any(member.role == roles.VRRP for member in members):
-        return
+    if any(router_id in command for command in look.census.hidden):
+        return 'processes of the router may not be looked at'
+    if inside is None or any(member.role == roles.VRRP for member in members):
+        return None
     try:
         with look.traveller.inside(inside):
-            tables = [
-                files.read_proc('/proc/thread-self/net/' + name)
-                for name in ('raw', 'raw6')
-                if os.path.exists('/proc/thread-self/net/' + name)
-            ]
+            tables = _socket_tables()
     except (OSError, namespaces.Stale):
-        return
+        return None
     for table in tables:
         for line in table.splitlines()[1:]:
             fields = line.split()
             if len(fields) > 1 and fields[1].endswith(_VRRP_SOCKETS):
-                _note(
-                    problems,
-                    'processes',
-                    'something that this /proc does not show holds a VRRP '
-                    'socket in the namespace',
+                return (
+                    'a process that /proc does not show here holds a VRRP '
+                    'socket in the namespace'
                 )
-                return
+    return None
+
+
+def _socket_tables() -> typing.List[bytes]:
+    """The raw sockets of the namespace that this thread is in."""
+    tables = []
+    for name in ('raw', 'raw6'):
+        try:
+            tables.append(files.read_proc('/proc/thread-self/net/' + name))
+        except FileNotFoundError:
+            # no IPv6, or a kernel before 3.17
+            pass
+    return tables
 
 
 def _files(
@@ -227,17 +252,24 @@ def _files(
     view: protocol.Json,
 ) -> None:
     problems = view['problems']  # type: Problems
-    path = files.locate(router_id, roles.running(members), look.places)
-    if path is None:
-        return
-    found = path
-    view['keepalived_conf'] = _try(
-        problems, 'keepalived_conf', lambda: files.configuration(found)
-    )
-    beside = os.path.join(os.path.dirname(path), 'state')
-    view['state_file'] = _try(
-        problems, 'state_file', lambda: files.state(beside)
-    )
+    conf = files.locate(router_id, roles.running(members), look.places)
+    homes = roles.homes(members)
+    if conf is not None:
+        view['keepalived_conf'] = _try(
+            problems,
+            'keepalived_conf',
+            functools.partial(files.configuration, conf),
+        )
+        # $state_path/ha_confs/UUID/keepalived.conf
+        homes.append(conf.rsplit('/', 3)[0])
+    homes.extend(os.path.dirname(place) for place in look.places)
+    state = files.beside(conf, router_id, look.places)
+    if state is not None:
+        view['state_file'] = _try(
+            problems, 'state_file', functools.partial(files.state, state)
+        )
+    radvd, proxy = files.helpers(router_id, homes)
+    view['radvd_conf'], view['metadata_conf'] = radvd, proxy
 
 
 def _try(
