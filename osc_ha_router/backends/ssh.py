@@ -112,6 +112,7 @@ class _Answer:
 
     def __init__(self, routers: tuple[str, ...] | None) -> None:
         self._routers = routers
+        self._seen: set[str] = set()
         self.views: list[view.NodeView] = []
         self.residents: tuple[view.Resident, ...] | None = None
         self.hostname: str | None = None
@@ -132,6 +133,9 @@ class _Answer:
     def _take_view(self, seen: view.NodeView) -> None:
         if self._routers is not None and seen.router_id not in self._routers:
             raise failures.Broken('garbled', 'a router nobody asked about')
+        if seen.router_id in self._seen:
+            raise failures.Broken('garbled', 'the same router twice')
+        self._seen.add(seen.router_id)
         self.views.append(seen)
 
 

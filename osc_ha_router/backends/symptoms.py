@@ -47,17 +47,22 @@ _ERRNO = (
     ('unreachable', '.*'),
 )
 
+#: what stands in the brackets behind "Permission denied"
+_METHODS = (
+    r'[a-z0-9@.,-]*(?:publickey|password|keyboard-interactive|gssapi'
+    r'|hostbased|none)[a-z0-9@.,-]*'
+)
+
+#: characters of a line that are looked at
+_WIDTH = 500
+
 #: in order of precedence; the group "detail", or else the line, is shown
 _SSH = tuple(
     (kind, re.compile(pattern, re.M))
     for kind, pattern in (
         ('host-key-revoked', r'^Host key \S+ \S+ revoked by file .*'),
         ('host-key-revoked', r'^The \S+ host key for .* is marked as revoked'),
-        (
-            'host-key-changed',
-            r'^Offending \S+ key in (?P<detail>.*?)\s*$'
-            r'(?=(?:.*\n)*(?:Host key|\S+ host key) for .* has changed)',
-        ),
+        ('host-key-changed', r'^Offending \S+ key in (?P<detail>.*)'),
         ('host-key-changed', r'^.*REMOTE HOST IDENTIFICATION HAS CHANGED.*'),
         (
             'host-key-unknown',
@@ -65,7 +70,7 @@ _SSH = tuple(
         ),
         ('host-key-unknown', r'^Host key verification failed\.'),
         ('too-many-keys', r'^.*Too many authentication failures'),
-        ('permission-denied', r'^(?:\S+: )?Permission denied \([^)]*\)\.'),
+        ('permission-denied', rf'^(?:\S+: )?Permission denied \({_METHODS}\)'),
         ('no-common-algorithm', r'^Unable to negotiate with .*'),
         ('unresolved', r'^(?:\S*ssh: )?Could not resolve host.*'),
         *(
@@ -125,7 +130,8 @@ _REMOTE = tuple(
 _MISSING = (
     r'^.*?(?:^|[\s:\'"\u2018])%s[\'"\u2019]?: .*'
     r'(?:not found|Command not found|No such file or directory).*'
-    r'|^.*(?:command not found: |Unknown command:? [\'"\u2018]?)%s\b.*'
+    r'|^.*(?:(?:command not found|no such file or directory): '
+    r'|Unknown command:? [\'"\u2018]?)%s\b.*'
 )
 
 
@@ -156,7 +162,7 @@ def logged_in(stderr: str) -> bool:
 
 def explain(evidence: Evidence) -> failures.Broken:
     """Return what went wrong, as far as it can be told."""
-    stderr = _after_login(evidence.stderr).replace('\r', '')
+    stderr = _lines(_after_login(evidence.stderr))
     if evidence.greeted:
         return failures.Broken('truncated', _last_words(evidence, stderr))
     for kind, pattern in _candidates(evidence):
@@ -192,6 +198,11 @@ def _after_login(stderr: str) -> str:
     """Leave out what came before the login: banners and remarks."""
     *_, last = _LOGGED_IN.split(stderr)
     return last
+
+
+def _lines(stderr: str) -> str:
+    """Return lines of a length that no pattern takes long for."""
+    return '\n'.join(line[:_WIDTH] for line in stderr.splitlines())
 
 
 def _last_words(evidence: Evidence, stderr: str) -> str:
