@@ -25,7 +25,8 @@ import importlib.resources
 import json
 import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from collections.abc import Sequence
 from typing import Any
 
 from osc_ha_router import codec
@@ -183,9 +184,7 @@ class CapturedCloud:
                 if any(agent.host == host for agent in router.agents or ())
             ]
         unique = {router.id: router for router in routers}
-        return claim.Claims(
-            tuple(unique.values()), self._capture.claims.hosts
-        )
+        return claim.Claims(tuple(unique.values()), self._capture.claims.hosts)
 
     def again(self, ids: Sequence[str]) -> tuple[claim.Router, ...]:
         """Return the same claims once more: a capture does not change."""

@@ -23,9 +23,13 @@ the server rewrite ``ha_state`` of dead and disabled ones.
 import collections
 import contextlib
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable
+from collections.abc import Iterable
+from collections.abc import Iterator
+from collections.abc import Sequence
 from concurrent import futures
-from typing import Any, TypeVar
+from typing import Any
+from typing import TypeVar
 
 from keystoneauth1 import exceptions as ksa_exceptions
 from openstack import connection
@@ -115,9 +119,7 @@ class Cloud:
     def _project_id(self, project: str) -> str:
         identity: Any = self._conn.identity
         try:
-            found = identity.find_project(
-                project, ignore_missing=False
-            )
+            found = identity.find_project(project, ignore_missing=False)
         except sdk_exceptions.ForbiddenException:
             # a caller who may not look projects up can still give an id
             return project

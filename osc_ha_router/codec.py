@@ -24,7 +24,8 @@ import functools
 import math
 import types
 import typing
-from typing import Any, TypeVar
+from typing import Any
+from typing import TypeVar
 
 from osc_ha_router import text
 

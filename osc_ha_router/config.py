@@ -26,6 +26,7 @@ from typing import Any
 
 from osc_ha_router import errors
 
+
 def _setting(default: Any, help: str) -> Any:
     return dataclasses.field(default=default, metadata={'help': help})
 

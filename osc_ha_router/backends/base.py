@@ -15,7 +15,8 @@
 import abc
 import dataclasses
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
+from collections.abc import Sequence
 
 from osc_ha_router import config
 from osc_ha_router.model import view

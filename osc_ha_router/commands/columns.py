@@ -53,12 +53,20 @@ class Replicas(Lines):
 
 
 class Findings(Lines):
-    """Finding objects."""
+    """Finding objects; people see each kind once, and on which hosts."""
 
-    def line(self, item: Any) -> str:
-        ignored = ' (ignored)' if item['ignored'] else ''
-        where = f' {item["host"]}' if item['host'] else ''
-        return f'{item["code"]}{where} {item["name"]}{ignored}'
+    def human_readable(self) -> str:
+        kinds: dict[str, list[str]] = {}
+        for item in self._value:
+            ignored = ' (ignored)' if item['ignored'] else ''
+            kind = f'{item["code"]} {item["name"]}{ignored}'
+            kinds.setdefault(kind, [])
+            if item['host']:
+                kinds[kind].append(item['host'])
+        return '\n'.join(
+            f'{kind}: {", ".join(hosts)}' if hosts else kind
+            for kind, hosts in kinds.items()
+        )
 
 
 def replica(item: report.Replica) -> dict[str, Any]:

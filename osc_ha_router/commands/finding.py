@@ -22,7 +22,6 @@ from osc_lib.command import command
 from osc_ha_router import errors
 from osc_ha_router import text
 from osc_ha_router.commands import base
-from osc_ha_router.commands import columns
 from osc_ha_router.diagnosis import catalogue
 
 

@@ -17,7 +17,11 @@ import functools
 from collections.abc import Iterable
 
 from osc_ha_router.diagnosis import evidence
-from osc_ha_router.model import claim, report, view
+from osc_ha_router.model import claim
+from osc_ha_router.model import report
+from osc_ha_router.model import view
+
+ACTIVE = report.Observed.ACTIVE
 
 HA_PORT = 'network:router_ha_interface'
 GATEWAY_PORT = 'network:router_gateway'
@@ -36,6 +40,9 @@ class Case:
     vips: frozenset[str]
     #: host -> routers it has something of; only hosts that said so
     residents: dict[str, tuple[view.Resident, ...]]
+    #: holder -> hosts whose VRRP advertisements it heard, itself included
+    #: if it sends; None: not every living holder was listened on
+    heard: dict[str, frozenset[str]] | None = None
 
     def seen(self, *observed: report.Observed) -> list[report.Replica]:
         """Return the replicas that were observed to be one of these."""
@@ -93,15 +100,18 @@ def build(router: claim.Router, hosts: Iterable[view.HostView]) -> Case:
         port.host: port for port in router.ports or () if port.owner == HA_PORT
     }
     vips = _vips(views, ports)
+    replicas = [
+        _replica(
+            host, agents.get(host), views.get(host), looked.get(host), vips
+        )
+        for host in order
+    ]
+    heard = _heard([r for r in replicas if r.observed == ACTIVE])
     return Case(
         router=router,
-        replicas=tuple(
-            _replica(
-                host, agents.get(host), views.get(host), looked.get(host), vips
-            )
-            for host in order
-        ),
+        replicas=tuple(_silenced(r, heard) for r in replicas),
         vips=vips,
+        heard=heard,
         residents={
             host: shown.residents
             for host, shown in looked.items()
@@ -150,6 +160,50 @@ def _vips(
             for host, shown in views.items()
         )
     )
+
+
+def _heard(
+    living: list[report.Replica],
+) -> dict[str, frozenset[str]] | None:
+    """Return listener -> hosts it heard among the living holders.
+
+    A sender that is none of them is left out: it explains nothing.
+    """
+    by_address = {
+        evidence.bare(address.address): replica.host
+        for replica in living
+        for address in (replica.view.addresses if replica.view else None) or ()
+        if address.device.startswith('ha-')
+    }
+    heard = {}
+    for replica in living:
+        if replica.view is None or replica.view.listening is None:
+            return None
+        conf = replica.view.keepalived_conf
+        senders = {
+            replica.host if advert.own else by_address.get(advert.source, '')
+            for advert in replica.view.listening.adverts
+            if conf is None or conf.vrid in (None, advert.vrid)
+        }
+        heard[replica.host] = frozenset(senders - {''})
+    return heard
+
+
+def _silenced(
+    replica: report.Replica, heard: dict[str, frozenset[str]] | None
+) -> report.Replica:
+    """Return the replica as stale if its keepalived is proved a backup.
+
+    keepalived owns the VIP only while it advertises it. A holder that is
+    silent while another one sends does not own it.
+    """
+    if heard is None or replica.observed != ACTIVE:
+        return replica
+    sends = replica.host in heard[replica.host]
+    others = any(host in senders for host, senders in heard.items())
+    if sends or not others:
+        return replica
+    return dataclasses.replace(replica, observed=report.Observed.STALE)
 
 
 def _replica(

@@ -90,5 +90,6 @@ def _code(entry: Entry) -> str:
 def _load() -> list[dict[str, Any]]:
     data = importlib.resources.files(__package__) / 'catalogue.yaml'
     loader = getattr(yaml, 'CSafeLoader', yaml.SafeLoader)
-    loaded: list[dict[str, Any]] = yaml.load(data.read_bytes(), loader)
+    # both are safe loaders; the one in C is ten times as fast
+    loaded: list[dict[str, Any]] = yaml.load(data.read_bytes(), loader)  # noqa: S506
     return loaded

@@ -18,7 +18,9 @@ say: it was not looked at. Nothing here compares with Neutron's claim.
 
 import ipaddress
 
-from osc_ha_router.model import claim, report, view
+from osc_ha_router.model import claim
+from osc_ha_router.model import report
+from osc_ha_router.model import view
 
 #: states of a process that does no work: stopped, traced, dead, zombie
 _NOT_LIVING = frozenset('TtXZ')

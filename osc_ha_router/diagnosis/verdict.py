@@ -13,19 +13,23 @@
 """All rules over one router, put in order: the report."""
 
 import dataclasses
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable
+from collections.abc import Collection
+from collections.abc import Iterable
+from collections.abc import Iterator
 
-from osc_ha_router.diagnosis import case, catalogue
-from osc_ha_router.diagnosis.rules import (
-    address,
-    claims,
-    device,
-    process,
-    residue,
-    role,
-    unknown,
-)
-from osc_ha_router.model import claim, report, view
+from osc_ha_router.diagnosis import case
+from osc_ha_router.diagnosis import catalogue
+from osc_ha_router.diagnosis.rules import address
+from osc_ha_router.diagnosis.rules import claims
+from osc_ha_router.diagnosis.rules import device
+from osc_ha_router.diagnosis.rules import process
+from osc_ha_router.diagnosis.rules import residue
+from osc_ha_router.diagnosis.rules import role
+from osc_ha_router.diagnosis.rules import unknown
+from osc_ha_router.model import claim
+from osc_ha_router.model import report
+from osc_ha_router.model import view
 
 Rule = Callable[[case.Case], Iterator[report.Finding]]
 
@@ -72,7 +76,9 @@ def judge(
     this = case.build(router, hosts)
     if router.admin_state_up is False:
         # Neutron takes a disabled router off all nodes: nothing to expect
-        found = [catalogue.finding('router-disabled', None, router_id=router.id)]
+        found = [
+            catalogue.finding('router-disabled', None, router_id=router.id)
+        ]
     else:
         found = [finding for rule in RULES for finding in rule(this)]
     return conclude(this.router, this.replicas, found, ignore)

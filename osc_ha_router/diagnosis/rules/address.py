@@ -14,14 +14,15 @@
 
 from collections.abc import Iterator
 
-from osc_ha_router.diagnosis import case, catalogue, evidence
+from osc_ha_router.diagnosis import case
+from osc_ha_router.diagnosis import catalogue
+from osc_ha_router.diagnosis import evidence
 from osc_ha_router.diagnosis.rules import process
-from osc_ha_router.model import report, view
+from osc_ha_router.diagnosis.rules import words
+from osc_ha_router.model import report
+from osc_ha_router.model import view
 
 ACTIVE = report.Observed.ACTIVE
-
-#: what a line can take; the rest is counted
-_SHOWN = 5
 
 
 def missing(this: case.Case) -> Iterator[report.Finding]:
@@ -79,7 +80,7 @@ def routes(this: case.Case) -> Iterator[report.Finding]:
             yield catalogue.finding(
                 'route-missing',
                 replica.host,
-                routes=some(gone),
+                routes=words.some(gone),
                 pid=_parent(shown),
             )
 
@@ -101,7 +102,7 @@ def leftovers(this: case.Case) -> Iterator[report.Finding]:
                 yield catalogue.finding(
                     name,
                     replica.host,
-                    addresses=some(addresses),
+                    addresses=words.some(addresses),
                     namespace=shown.namespace,
                 )
 
@@ -110,9 +111,7 @@ def detection(this: case.Case) -> Iterator[report.Finding]:
     """IPv6 addresses that duplicate address detection keeps unused."""
     for replica, shown in process.looked(this):
         failed = [
-            a.address
-            for a in shown.addresses or ()
-            if 'dadfailed' in a.flags
+            a.address for a in shown.addresses or () if 'dadfailed' in a.flags
         ]
         waiting = [
             a.address
@@ -123,12 +122,14 @@ def detection(this: case.Case) -> Iterator[report.Finding]:
             yield catalogue.finding(
                 'dadfailed',
                 replica.host,
-                addresses=some(failed),
+                addresses=words.some(failed),
                 namespace=shown.namespace,
             )
         if waiting and replica.observed == ACTIVE:
             yield catalogue.finding(
-                'address-tentative', replica.host, addresses=some(waiting)
+                'address-tentative',
+                replica.host,
+                addresses=words.some(waiting),
             )
 
 
@@ -160,14 +161,6 @@ def claimed(this: case.Case) -> frozenset[str]:
     )
 
 
-def some(items: set[str] | frozenset[str] | list[str]) -> str:
-    """Return the first few in words, and how many more there are."""
-    ordered = sorted(items)
-    more = len(ordered) - _SHOWN
-    shown = ', '.join(ordered[:_SHOWN])
-    return f'{shown} and {more} more' if more > 0 else shown
-
-
 def _is_floating(
     address: str, floating: set[str], told: frozenset[str]
 ) -> bool:
@@ -194,7 +187,7 @@ def _lacks(
         yield catalogue.finding(
             name,
             host,
-            addresses=some(addresses),
+            addresses=words.some(addresses),
             source=source,
             pid=_parent(shown),
         )

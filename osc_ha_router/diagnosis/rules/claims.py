@@ -15,8 +15,9 @@
 import collections
 from collections.abc import Iterator
 
-from osc_ha_router.diagnosis import case, catalogue
-from osc_ha_router.diagnosis.rules import role
+from osc_ha_router.diagnosis import case
+from osc_ha_router.diagnosis import catalogue
+from osc_ha_router.diagnosis.rules import words
 from osc_ha_router.model import report
 
 ACTIVE = report.Observed.ACTIVE
@@ -105,8 +106,8 @@ def redundancy(this: case.Case) -> Iterator[report.Finding]:
         yield catalogue.finding(
             'no-standby',
             None,
-            active=role.hosts(active),
-            states=role.states(others),
+            active=words.hosts(active),
+            states=words.states(others),
         )
 
 
@@ -114,18 +115,21 @@ def bindings(this: case.Case) -> Iterator[report.Finding]:
     """Ports that Neutron binds to another node than the active one."""
     if this.active is None:
         return
+    elsewhere = collections.defaultdict(list)
     for port in this.ports(
         case.GATEWAY_PORT, *case.INTERNAL_PORTS, case.SNAT_PORT
     ):
         if port.host != this.active.host:
-            yield catalogue.finding(
-                'binding-differs',
-                None,
-                kind=port.owner.partition(':')[2],
-                port_id=port.id,
-                bound=port.host or 'no host',
-                active=this.active.host,
-            )
+            elsewhere[port.host or 'no host'].append(port.id)
+    for bound, ids in sorted(elsewhere.items()):
+        yield catalogue.finding(
+            'binding-differs',
+            None,
+            count=len(ids),
+            ports=words.some(ids),
+            bound=bound,
+            active=this.active.host,
+        )
 
 
 def router(this: case.Case) -> Iterator[report.Finding]:

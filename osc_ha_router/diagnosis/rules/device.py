@@ -14,9 +14,13 @@
 
 from collections.abc import Iterator
 
-from osc_ha_router.diagnosis import case, catalogue, evidence
+from osc_ha_router.diagnosis import case
+from osc_ha_router.diagnosis import catalogue
+from osc_ha_router.diagnosis import evidence
 from osc_ha_router.diagnosis.rules import process
-from osc_ha_router.model import claim, report, view
+from osc_ha_router.model import claim
+from osc_ha_router.model import report
+from osc_ha_router.model import view
 
 ACTIVE = report.Observed.ACTIVE
 UNKNOWN = report.Observed.UNKNOWN

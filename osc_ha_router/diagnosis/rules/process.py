@@ -14,8 +14,11 @@
 
 from collections.abc import Iterator
 
-from osc_ha_router.diagnosis import case, catalogue, evidence
-from osc_ha_router.model import report, view
+from osc_ha_router.diagnosis import case
+from osc_ha_router.diagnosis import catalogue
+from osc_ha_router.diagnosis import evidence
+from osc_ha_router.model import report
+from osc_ha_router.model import view
 
 ACTIVE = report.Observed.ACTIVE
 

@@ -14,8 +14,11 @@
 
 from collections.abc import Iterator
 
-from osc_ha_router.diagnosis import case, catalogue
-from osc_ha_router.diagnosis.rules import address, process
+from osc_ha_router.diagnosis import case
+from osc_ha_router.diagnosis import catalogue
+from osc_ha_router.diagnosis.rules import address
+from osc_ha_router.diagnosis.rules import process
+from osc_ha_router.diagnosis.rules import words
 from osc_ha_router.model import report
 
 ABSENT = report.Observed.ABSENT
@@ -61,9 +64,7 @@ def duplicate_vrid(this: case.Case) -> Iterator[report.Finding]:
         if resident.router_id in peers and resident.vrid in vrids
     }
     for vrid, other in sorted(clashes, key=str):
-        yield catalogue.finding(
-            'duplicate-vrid', None, vrid=vrid, other=other
-        )
+        yield catalogue.finding('duplicate-vrid', None, vrid=vrid, other=other)
 
 
 def configuration(this: case.Case) -> Iterator[report.Finding]:
@@ -88,7 +89,7 @@ def configuration(this: case.Case) -> Iterator[report.Finding]:
         (
             'addresses',
             {
-                host: address.some(address.configured(c)) or 'none'
+                host: words.some(address.configured(c)) or 'none'
                 for host, c in confs
             },
         ),

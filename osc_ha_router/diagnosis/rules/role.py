@@ -14,8 +14,12 @@
 
 from collections.abc import Iterator
 
-from osc_ha_router.diagnosis import case, catalogue, evidence
-from osc_ha_router.model import report, view
+from osc_ha_router.diagnosis import case
+from osc_ha_router.diagnosis import catalogue
+from osc_ha_router.diagnosis import evidence
+from osc_ha_router.diagnosis.rules import words
+from osc_ha_router.model import report
+from osc_ha_router.model import view
 
 ACTIVE = report.Observed.ACTIVE
 STALE = report.Observed.STALE
@@ -23,69 +27,58 @@ UNKNOWN = report.Observed.UNKNOWN
 
 
 def stale(this: case.Case) -> Iterator[report.Finding]:
-    """Addresses that a dead keepalived left behind."""
-    active = this.seen(ACTIVE)
+    """Addresses on a node whose keepalived is dead or only a backup."""
+    active = words.hosts(this.seen(ACTIVE))
     for replica in this.seen(STALE):
         shown = replica.view
         if shown is None:
             continue
         fields = _vip(this, shown)
-        if active or len(this.holders) > 1:
+        if replica.keepalived:
+            yield catalogue.finding(
+                'stale-vip-beside-backup',
+                replica.host,
+                active=active,
+                **fields,
+            )
+        elif active or len(this.holders) > 1:
             yield catalogue.finding(
                 'stale-vip-dead-keepalived',
                 replica.host,
                 others=len(_configured(shown)),
-                active=hosts(active) or 'not known',
+                active=active or 'not known',
                 **fields,
             )
         else:
-            yield catalogue.finding(
-                'stale-vip-alone', replica.host, **fields
-            )
+            yield catalogue.finding('stale-vip-alone', replica.host, **fields)
 
 
 def several(this: case.Case) -> Iterator[report.Finding]:
     """Several nodes with the VIP, apart from those that ``stale`` names."""
-    living = [r for r in this.holders if r.observed == ACTIVE]
+    living = this.seen(ACTIVE)
     unclear = [r for r in this.holders if r.observed == UNKNOWN]
-    if len(living) + len(unclear) < 2:
-        # one living holder beside stale ones: ``stale`` says it all, unless
-        # the only other holder could not be looked into
-        if not (unclear and len(this.holders) > 1):
-            return
-    if unclear:
-        names = hosts(unclear)
+    if unclear and len(this.holders) > 1:
+        names = words.hosts(unclear)
         yield _undecided(this, f'processes on {names} were not looked at')
+    elif len(living) < 2:
         return
-    heard = _heard(living)
-    if heard is None:
+    elif this.heard is None:
         yield _undecided(this, 'nobody listened for VRRP advertisements')
-        return
-    senders = [r for r in living if r.host in heard[r.host]]
-    silent = [r for r in living if r.host not in heard[r.host]]
-    if not senders:
+    elif not all(r.host in this.heard[r.host] for r in living):
+        # one that is silent beside a sender is stale, not active
         yield _undecided(this, 'none of them sends VRRP advertisements')
-        return
-    for replica in silent:
-        if replica.view is not None:
-            yield catalogue.finding(
-                'stale-vip-beside-backup',
-                replica.host,
-                active=hosts(senders),
-                **_vip(this, replica.view),
-            )
-    if len(senders) > 1:
+    else:
         deaf = any(
-            other.host not in heard[one.host]
-            for one in senders
-            for other in senders
+            other.host not in this.heard[one.host]
+            for one in living
+            for other in living
         )
         yield catalogue.finding(
             'ha-network-cut' if deaf else 'adverts-ignored',
             None,
-            count=len(senders),
-            hosts=hosts(senders),
-            heard='; '.join(_hears(one, heard[one.host]) for one in senders),
+            count=len(living),
+            hosts=words.hosts(living),
+            heard='; '.join(_hears(r, this.heard[r.host]) for r in living),
         )
 
 
@@ -96,21 +89,9 @@ def nobody(this: case.Case) -> Iterator[report.Finding]:
     yield catalogue.finding(
         'no-active',
         None,
-        states=states(this.replicas),
-        hosts=hosts(this.hosted),
+        states=words.states(this.replicas),
+        hosts=words.hosts(this.hosted),
     )
-
-
-def hosts(replicas: list[report.Replica]) -> str:
-    """Return the replicas' hosts in words."""
-    return ', '.join(replica.host for replica in replicas)
-
-
-def states(
-    replicas: list[report.Replica] | tuple[report.Replica, ...],
-) -> str:
-    """Return each replica's host and observed state in words."""
-    return ', '.join(f'{r.host} is {r.observed}' for r in replicas)
 
 
 def _undecided(this: case.Case, unknown: str) -> report.Finding:
@@ -119,7 +100,7 @@ def _undecided(this: case.Case, unknown: str) -> report.Finding:
         None,
         vip=', '.join(sorted(this.vips)),
         count=len(this.holders),
-        hosts=hosts(this.holders),
+        hosts=words.hosts(this.holders),
         unknown=unknown,
     )
 
@@ -142,31 +123,7 @@ def _configured(shown: view.NodeView) -> set[str]:
     return configured & (evidence.held(shown) or frozenset())
 
 
-def _heard(living: list[report.Replica]) -> dict[str, set[str]] | None:
-    """Return listener -> hosts it heard, itself included if it sends.
-
-    None: not every one of them was listened on. A sender that is none of
-    the living holders is left out: a third node's adverts explain nothing.
-    """
-    by_address = {}
-    for replica in living:
-        for address in replica.view.addresses or () if replica.view else ():
-            if address.device.startswith('ha-'):
-                by_address[evidence.bare(address.address)] = replica.host
-    heard = {}
-    for replica in living:
-        if replica.view is None or replica.view.listening is None:
-            return None
-        conf = replica.view.keepalived_conf
-        heard[replica.host] = {
-            replica.host if advert.own else by_address.get(advert.source, '')
-            for advert in replica.view.listening.adverts
-            if conf is None or conf.vrid in (None, advert.vrid)
-        }
-    return heard
-
-
-def _hears(replica: report.Replica, heard: set[str]) -> str:
+def _hears(replica: report.Replica, heard: frozenset[str]) -> str:
     others = sorted(heard - {replica.host, ''})
     if not others:
         return f'{replica.host} hears only itself'

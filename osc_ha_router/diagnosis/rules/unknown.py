@@ -14,8 +14,10 @@
 
 from collections.abc import Iterator
 
-from osc_ha_router.diagnosis import case, catalogue
-from osc_ha_router.model import report, view
+from osc_ha_router.diagnosis import case
+from osc_ha_router.diagnosis import catalogue
+from osc_ha_router.model import report
+from osc_ha_router.model import view
 
 #: fields of a view that the rules judge, in words
 _JUDGED = {
@@ -75,15 +77,17 @@ def _view(
 def claims(this: case.Case) -> Iterator[report.Finding]:
     """What Neutron did not tell."""
     router = this.router
-    gaps = list(router.gaps)
-    if not gaps:
+    blind = [
+        words
         for value, words in (
             (router.agents, 'which L3 agents host the router'),
-            (router.ports, "the router's ports"),
-            (router.floating_ips, "the router's floating IPs"),
-        ):
-            if value is None:
-                gaps.append(words)
+            (router.ports, 'its ports'),
+            (router.floating_ips, 'its floating IPs'),
+        )
+        if value is None
+    ]
+    # a gap says the same with the reason
+    gaps = router.gaps or ([', '.join(blind)] if blind else [])
     for gap in gaps:
         yield catalogue.finding('claim-unknown', None, what=gap)
 

@@ -1,0 +1,119 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""What the functional tests share: the lab, and the real command."""
+
+import json
+import os
+import pathlib
+import subprocess
+import time
+from collections.abc import Callable
+from typing import Any
+
+import testtools
+
+from tests.lab.lab import Lab
+
+#: where to keep the capture of each scenario; unset: nowhere
+CAPTURES = os.environ.get('OSC_HA_ROUTER_CAPTURES')
+
+
+class Checked:
+    """What one ``openstack router ha check -f json`` came to."""
+
+    def __init__(self, done: 'subprocess.CompletedProcess[str]') -> None:
+        self.exit_code = done.returncode
+        self.stderr = done.stderr
+        self.rows: list[dict[str, Any]] = json.loads(done.stdout or '[]')
+
+    @property
+    def row(self) -> dict[str, Any]:
+        """The only router's row."""
+        (row,) = self.rows
+        return row
+
+    @property
+    def found(self) -> set[tuple[str, str | None]]:
+        """Code and host of every finding."""
+        return {(f['code'], f['host']) for f in self.row['Findings']}
+
+    def observed(self) -> dict[str, str]:
+        """Host -> observed state."""
+        return {r['host']: r['observed'] for r in self.row['Replicas']}
+
+
+class LabTest(testtools.TestCase):
+    """A test on the lab; every one leaves router r1 settled."""
+
+    def setUp(self) -> None:
+        super().setUp()
+        # a lab that is not up is a failure, not a reason to skip
+        self.lab = Lab.attach()
+        self.router = self.lab.facts['router']
+
+    def settled(self) -> tuple[str, list[str]]:
+        """Return r1's active node and its standbys, and mend it after."""
+        active = self.lab.mend()
+        self.addCleanup(self.lab.mend)
+        return active, [name for name in self.lab.nodes if name != active]
+
+    def check(
+        self,
+        *arguments: str,
+        router: str = 'r1',
+        capture: str | None = None,
+        cloud: str = 'lab',
+        env: dict[str, str] | None = None,
+    ) -> Checked:
+        """Run the real check.
+
+        :param capture: also save what was seen, for the unit tests
+        """
+        if capture and CAPTURES:
+            path = pathlib.Path(CAPTURES, f'{capture}.json')
+            arguments += ('--save', str(path))
+        done = self.lab.openstack(
+            'router',
+            'ha',
+            'check',
+            router,
+            '-f',
+            'json',
+            *arguments,
+            cloud=cloud,
+            env=env,
+        )
+        self.assertNotIn('Traceback', done.stderr)
+        return Checked(done)
+
+    def assert_found(self, checked: Checked, code: str, host: str | None):
+        self.assertIn((code, host), checked.found, checked.row['Findings'])
+
+    def assert_mended(self) -> None:
+        """Mend r1, and see that the check says so."""
+        active = self.lab.mend()
+        checked = self.check()
+        self.assertEqual([], checked.row['Findings'])
+        self.assertEqual('OK', checked.row['Health'])
+        self.assertEqual([active], checked.row['Active Hosts'])
+        self.assertEqual(0, checked.exit_code)
+
+    def wait(
+        self, what: str, condition: Callable[[], object], seconds: float = 30
+    ) -> None:
+        """Wait for what the scenario needs before it can be checked."""
+        end = time.monotonic() + seconds
+        while not condition():
+            if time.monotonic() > end:
+                self.fail(f'{what} did not come about in {seconds:.0f} s')
+            time.sleep(0.3)

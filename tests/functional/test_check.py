@@ -1,0 +1,295 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Each incident, made for real: named by code, host and cause, then OK."""
+
+import contextlib
+import os
+import signal
+import time
+from collections.abc import Iterator
+
+from tests.functional import base
+
+
+class TestCheck(base.LabTest):
+    """Router r1, broken in one way at a time."""
+
+    @contextlib.contextmanager
+    def _agent_asleep(self, node: str) -> Iterator[None]:
+        """Keep the L3 agent from mending what the test breaks."""
+        self.lab.nodes[node].signal_l3_agent(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self.lab.nodes[node].signal_l3_agent(signal.SIGCONT)
+
+    def _kill(self, pids: list[int]) -> None:
+        for pid in pids:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    def test_healthy(self) -> None:
+        active, standbys = self.settled()
+        checked = self.check(capture='healthy')
+        self.assertEqual(0, checked.exit_code, checked.row)
+        self.assertEqual('OK', checked.row['Health'])
+        self.assertEqual([active], checked.row['Active Hosts'])
+        self.assertEqual([active], checked.row['Reported Active'])
+        self.assertEqual(
+            {active: 'active', **dict.fromkeys(standbys, 'standby')},
+            checked.observed(),
+        )
+
+    def test_incident(self) -> None:
+        """SIGKILL of agent and keepalived: two holders, API shows one."""
+        active, _ = self.settled()
+        node = self.lab.nodes[active]
+        node.kill_l3_agent(signal.SIGKILL)
+        self._kill(node.keepalived_pids(self.router))
+        self.wait(
+            'a second holder',
+            lambda: len(self.lab.vip_nodes(self.router)) == 2,
+        )
+        self.wait(
+            'one active in the API',
+            lambda: list(self.lab.claims(self.router).values()).count('active')
+            == 1
+            and self.lab.claims(self.router)[active] == 'standby',
+            60,
+        )
+        checked = self.check(capture='incident')
+        self.assertEqual(5, checked.exit_code)
+        self.assertEqual('ERROR', checked.row['Health'])
+        self.assert_found(checked, 'RHA101', active)
+        self.assert_found(checked, 'RHA203', active)
+        self.assertEqual('stale', checked.observed()[active])
+        (now,) = checked.row['Active Hosts']
+        self.assertNotEqual(active, now)
+        self.assertEqual([now], checked.row['Reported Active'])
+        self.assert_mended()
+
+    def test_ha_network_cut(self) -> None:
+        """Two nodes alive, both active, both claim it."""
+        active, _ = self.settled()
+        self.lab.nodes[active].cut_ha_network(self.router)
+        self.wait(
+            'a second active node',
+            lambda: len(self.lab.active_nodes(self.router)) == 2,
+        )
+        self.wait(
+            'two active in the API',
+            lambda: list(self.lab.claims(self.router).values()).count('active')
+            == 2,
+        )
+        checked = self.check(capture='ha-network-cut')
+        self.assertEqual(5, checked.exit_code)
+        self.assert_found(checked, 'RHA104', None)
+        self.assertEqual(2, len(checked.row['Active Hosts']))
+        self.assertIn(active, checked.row['Active Hosts'])
+        self.assertEqual(
+            checked.row['Active Hosts'], checked.row['Reported Active']
+        )
+        self.assert_mended()
+
+    def test_stale_vip_beside_backup(self) -> None:
+        """The VIP on a node whose keepalived lives as a backup."""
+        active, (standby, _) = self.settled()
+        replica = self.lab.nodes[standby].router(self.router)
+        vip, device = replica.vip(), replica.ha_device()
+        replica.run(['ip', 'address', 'add', str(vip), 'dev', str(device)])
+        checked = self.check(capture='stale-vip-beside-backup')
+        self.assertEqual(5, checked.exit_code)
+        self.assert_found(checked, 'RHA103', standby)
+        self.assertNotIn(('RHA104', None), checked.found)
+        replica.run(['ip', 'address', 'del', str(vip), 'dev', str(device)])
+        self.assert_mended()
+
+    def test_keepalived_dead_on_standby(self) -> None:
+        _, (standby, _) = self.settled()
+        node = self.lab.nodes[standby]
+        with self._agent_asleep(standby):
+            self._kill(node.keepalived_pids(self.router))
+            checked = self.check(
+                '--recheck', '2', capture='keepalived-dead-on-standby'
+            )
+        self.assertEqual(4, checked.exit_code)
+        self.assert_found(checked, 'RHA301', standby)
+        self.assertEqual('fault', checked.observed()[standby])
+        self.assert_mended()
+
+    def test_keepalived_hung(self) -> None:
+        """A stopped keepalived on the active node is as good as dead."""
+        active, _ = self.settled()
+        pids = self.lab.nodes[active].keepalived_pids(self.router)
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            self.wait(
+                'a second holder',
+                lambda: len(self.lab.vip_nodes(self.router)) == 2,
+            )
+            checked = self.check(capture='keepalived-hung')
+        finally:
+            for pid in pids:
+                os.kill(pid, signal.SIGCONT)
+        self.assertEqual(5, checked.exit_code)
+        self.assert_found(checked, 'RHA304', active)
+        self.assert_found(checked, 'RHA101', active)
+        self.assert_mended()
+
+    def test_hidden_active(self) -> None:
+        """The agent of the active node dies, traffic flows on."""
+        active, _ = self.settled()
+        self.lab.nodes[active].kill_l3_agent(signal.SIGKILL)
+        self.wait(
+            'no active in the API',
+            lambda: 'active' not in self.lab.claims(self.router).values(),
+            60,
+        )
+        checked = self.check(capture='hidden-active')
+        self.assertEqual(4, checked.exit_code)
+        self.assert_found(checked, 'RHA201', active)
+        self.assert_found(checked, 'RHA203', active)
+        self.assertEqual([active], checked.row['Active Hosts'])
+        self.assertEqual([], checked.row['Reported Active'])
+        self.assert_mended()
+
+    def test_no_active(self) -> None:
+        """The HA device down everywhere: keepalived faults on all nodes."""
+        self.settled()
+        for node in self.lab.nodes.values():
+            replica = node.router(self.router)
+            replica.run(
+                ['ip', 'link', 'set', str(replica.ha_device()), 'down']
+            )
+        self.wait('no holder', lambda: not self.lab.vip_nodes(self.router))
+        checked = self.check(capture='no-active')
+        self.assertEqual(5, checked.exit_code)
+        self.assert_found(checked, 'RHA107', None)
+        for name in self.lab.nodes:
+            self.assert_found(checked, 'RHA401', name)
+        self.assertEqual({'fault'}, set(checked.observed().values()))
+        self.assert_mended()
+
+    def test_floating_ip_missing(self) -> None:
+        active, _ = self.settled()
+        address = self.lab.facts['floating_ip'] + '/32'
+        replica = self.lab.nodes[active].router(self.router)
+        (device,) = (d for d, a in replica.expected() if a == address)
+        replica.run(['ip', 'address', 'del', address, 'dev', device])
+        checked = self.check(capture='floating-ip-missing')
+        self.assertEqual(5, checked.exit_code)
+        self.assert_found(checked, 'RHA502', active)
+        (finding,) = checked.row['Findings']
+        self.assertIn(address, finding['summary'])
+        replica.run(['ip', 'address', 'add', address, 'dev', device])
+        self.assert_mended()
+
+    def test_internal_device_down(self) -> None:
+        active, _ = self.settled()
+        replica = self.lab.nodes[active].router(self.router)
+        (device,) = (
+            d for d, a in replica.expected() if a.startswith('10.1.1.')
+        )
+        replica.run(['ip', 'link', 'set', device, 'down'])
+        checked = self.check(capture='internal-device-down')
+        replica.run(['ip', 'link', 'set', device, 'up'])
+        self.assertEqual(5, checked.exit_code)
+        self.assert_found(checked, 'RHA404', active)
+        self.assert_mended()
+
+    def test_namespace_deleted_on_standby(self) -> None:
+        _, (standby, _) = self.settled()
+        self.lab.nodes[standby].run(
+            ['ip', 'netns', 'delete', f'qrouter-{self.router}']
+        )
+        checked = self.check(capture='namespace-absent')
+        self.assertEqual(4, checked.exit_code)
+        self.assert_found(checked, 'RHA601', standby)
+        self.assertEqual('absent', checked.observed()[standby])
+        self.assert_mended()
+
+    def test_monitor_dead(self) -> None:
+        _, (standby, _) = self.settled()
+        node = self.lab.nodes[standby]
+        pid = node.monitor_pid(self.router)
+        with self._agent_asleep(standby):
+            self._kill([pid] if pid else [])
+            checked = self.check('--recheck', '2', capture='monitor-dead')
+        self.assertEqual(4, checked.exit_code)
+        self.assert_found(checked, 'RHA305', standby)
+        self.assert_mended()
+
+    def test_sshd_stopped(self) -> None:
+        active, (standby, _) = self.settled()
+        self.lab.nodes[standby].stop_sshd()
+        checked = self.check(capture='sshd-stopped')
+        self.assertEqual(3, checked.exit_code)
+        self.assertEqual('UNKNOWN', checked.row['Health'])
+        self.assertEqual({('RHA901', standby)}, checked.found)
+        self.assertIn('refused', checked.row['Findings'][0]['summary'])
+        self.assertEqual([active], checked.row['Active Hosts'])
+        self.assertEqual('unknown', checked.observed()[standby])
+        self.assert_mended()
+
+    def test_host_key_changed(self) -> None:
+        _, (standby, _) = self.settled()
+        self.lab.nodes[standby].change_host_key()
+        checked = self.check()
+        self.assertEqual(3, checked.exit_code)
+        self.assertEqual({('RHA901', standby)}, checked.found)
+        self.assertIn('host key', checked.row['Findings'][0]['summary'])
+        self.lab.nodes[standby].restore_host_key()
+        self.assert_mended()
+
+    def test_no_sudo_rights(self) -> None:
+        self.settled()
+        checked = self.check(env={'OS_ROUTER_HA_SSH_USER': 'lab-nosudo'})
+        self.assertEqual(3, checked.exit_code)
+        self.assertEqual(
+            {('RHA901', name) for name in self.lab.nodes}, checked.found
+        )
+        for finding in checked.row['Findings']:
+            self.assertIn('sudo', finding['summary'])
+        self.assert_mended()
+
+    def test_agent_disabled(self) -> None:
+        _, (standby, _) = self.settled()
+        agents = self.lab.admin.hosting(self.router)
+        (agent,) = (a['id'] for a in agents if a['host'] == standby)
+        body = {'agent': {'admin_state_up': False}}
+        self.lab.admin.neutron('PUT', f'/agents/{agent}', body)
+        # a disabled agent takes all its routers off its node
+        self.wait(
+            'the end of the namespace',
+            lambda: not self.lab.nodes[standby].router(self.router).exists(),
+        )
+        checked = self.check(capture='agent-disabled')
+        self.assertEqual(4, checked.exit_code)
+        self.assert_found(checked, 'RHA204', standby)
+        self.assert_mended()
+
+    def test_leftover_replica(self) -> None:
+        """The agent misses that the router was taken from it."""
+        _, (standby, _) = self.settled()
+        agents = self.lab.admin.hosting(self.router)
+        (agent,) = (a['id'] for a in agents if a['host'] == standby)
+        with self._agent_asleep(standby):
+            self.lab.admin.neutron(
+                'DELETE', f'/agents/{agent}/l3-routers/{self.router}'
+            )
+            time.sleep(1)
+            checked = self.check('--recheck', '2', capture='leftover-replica')
+        self.assertEqual(4, checked.exit_code)
+        self.assert_found(checked, 'RHA602', standby)
+        self.assert_mended()
