@@ -33,7 +33,7 @@ ENTRY = f'{NODE}.serve'
 #: No quote, dollar sign, backslash, exclamation mark or newline: inside
 #: single quotes this is one and the same word for sh, bash, dash, zsh, csh
 #: and fish alike.
-_STARTER = (
+STARTER = (
     'import sys,zlib;'
     'exec(zlib.decompress(sys.stdin.buffer.read(int(sys.argv[1]))))'
 )
@@ -49,7 +49,7 @@ def words(python: str) -> list[str]:
 
     :param python: name or path of Python on the node
     """
-    return [python, _FLAGS, '-c', _STARTER, str(len(build()))]
+    return [python, _FLAGS, '-c', STARTER, str(len(build()))]
 
 
 @functools.cache

@@ -23,6 +23,7 @@ import os
 import selectors
 import signal
 import subprocess
+import time
 import typing
 from collections.abc import Callable
 from collections.abc import Sequence
@@ -31,6 +32,8 @@ from collections.abc import Sequence
 STDERR_LIMIT = 16 << 10
 #: seconds between asking a process to end and ending it
 _GRACE = 0.3
+#: seconds between two looks whether it has
+_NAP = 0.01
 _CHUNK = 64 << 10
 #: the largest pipe that Linux gives to anyone, bytes
 _PIPE = 1 << 20
@@ -137,18 +140,31 @@ class Child:
 
     def kill(self) -> None:
         """End the process and its group, and close the pipes."""
-        for number in (signal.SIGTERM, signal.SIGKILL):
-            # Once it has been waited for, the number may be another's.
-            if self._process.poll() is not None:
-                break
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._process.pid, number)
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self._process.wait(_GRACE)
+        if self._process.poll() is None:
+            # ssh removes the socket of a ControlMaster when it may
+            self._signal_group(signal.SIGTERM)
+            self._await_end(_GRACE)
+            self._signal_group(signal.SIGKILL)
         self._process.wait()
         for pipe in (self._stdin, *self._takers):
             self._close(pipe)
         self._selector.close()
+
+    def _signal_group(self, number: int) -> None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._process.pid, number)
+
+    def _await_end(self, timeout: float) -> None:
+        """Wait for the end, but leave the process to be waited for.
+
+        As long as it is, no other group can have its number.
+        """
+        until = time.monotonic() + timeout
+        options = os.WEXITED | os.WNOHANG | os.WNOWAIT
+        while time.monotonic() < until:
+            if os.waitid(os.P_PID, self._process.pid, options):
+                return
+            time.sleep(_NAP)
 
     def _write(self) -> None:
         try:

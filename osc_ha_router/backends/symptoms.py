@@ -70,7 +70,7 @@ _SSH = tuple(
         ),
         ('host-key-unknown', r'^Host key verification failed\.'),
         ('too-many-keys', r'^.*Too many authentication failures'),
-        ('permission-denied', rf'^(?:\S+: )?Permission denied \({_METHODS}\)'),
+        ('permission-denied', rf'^(?:\S+: )?Permission denied \({_METHODS}\)\.'),
         ('no-common-algorithm', r'^Unable to negotiate with .*'),
         ('unresolved', r'^(?:\S*ssh: )?Could not resolve host.*'),
         *(
@@ -114,7 +114,7 @@ _REMOTE = tuple(
         ),
         (
             'become-denied',
-            r"^(?:Sorry, user .*|\S*(?:sudo|doas)\S*: (?:I'm sorry|.*not "
+            r"^(?:(?:sudo: )?Sorry, user .*|\S*(?:sudo|doas)\S*: (?:I'm sorry|.*not "
             r'permitted|.*account|PAM|effective uid|.*must be owned by'
             r'|.*no valid sudoers).*|\S+ is not (?:in the sudoers file|'
             r'allowed to run sudo).*)',
@@ -125,6 +125,8 @@ _REMOTE = tuple(
         ),
     )
 )
+
+PATTERNS = _REMOTE + _SSH
 
 #: how shells and sudo say that there is no such command; %s is its name
 _MISSING = (
@@ -172,7 +174,7 @@ def explain(evidence: Evidence) -> failures.Broken:
             return failures.Broken(kind, detail)
     if evidence.noise:
         return failures.Broken('noise', evidence.noise)
-    kind = 'ssh' if evidence.code in (255,) or evidence.code < 0 else 'exit'
+    kind = 'ssh' if evidence.code == 255 or evidence.code < 0 else 'exit'
     return failures.Broken(kind, _last_words(evidence, stderr))
 
 
