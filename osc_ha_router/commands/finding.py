@@ -19,9 +19,11 @@ from typing import Any
 
 from osc_lib.command import command
 
+from osc_ha_router import codec
 from osc_ha_router import errors
 from osc_ha_router import text
 from osc_ha_router.commands import base
+from osc_ha_router.commands import columns
 from osc_ha_router.diagnosis import catalogue
 
 
@@ -72,6 +74,42 @@ class ShowFinding(command.ShowOne):
             'Severity': entry.severity.value,
             'Summary': entry.summary,
             'Hint': entry.hint,
+            'Explanation': entry.explanation,
+            'Confirm': Steps(codec.encode(entry.confirm)),
+            'Fix': Numbered(list(entry.fix)),
+            'Lookalikes': Lookalikes(codec.encode(entry.lookalikes)),
+            'Bugs': Bugs(codec.encode(entry.bugs)),
             'Documentation URL': entry.documentation_url,
         }
         return tuple(shown), tuple(shown.values())
+
+
+class Steps(columns.Lines):
+    """Commands, each with what it shows."""
+
+    def line(self, item: Any) -> str:
+        return f'$ {item["run"]}\n  {item["expect"]}'
+
+
+class Numbered(columns.Lines):
+    """Sentences in the order in which to follow them."""
+
+    def human_readable(self) -> str:
+        return '\n'.join(
+            f'{number}. {step}' for number, step in enumerate(self._value, 1)
+        )
+
+
+class Lookalikes(columns.Lines):
+    """Other findings, and how to tell them apart."""
+
+    def line(self, item: Any) -> str:
+        return f'{item["code"]}: {item["how"]}'
+
+
+class Bugs(columns.Lines):
+    """Known bugs."""
+
+    def line(self, item: Any) -> str:
+        releases = f' ({item["releases"]})' if item['releases'] else ''
+        return f'{item["id"]} {item["title"]}{releases}\n  {item["url"]}'

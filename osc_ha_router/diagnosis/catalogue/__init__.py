@@ -10,7 +10,12 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""The finding catalogue, read from its data file when first needed."""
+"""The finding catalogue: every finding there is, and what to know of it.
+
+The data files of this folder are the one place: the rules, the commands,
+the tests and the documentation read them. One file holds one family, an
+entry has the keys of ``Entry``.
+"""
 
 import dataclasses
 import functools
@@ -26,17 +31,57 @@ DOCUMENTATION = 'https://docs.openstack.org/osc-ha-router/latest/findings/'
 
 
 @dataclasses.dataclass(frozen=True)
+class Step:
+    """A command that confirms the finding, and what is seen then."""
+
+    run: str
+    expect: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Lookalike:
+    """A finding that looks the same from the API."""
+
+    code: str
+    #: how to tell the two apart
+    how: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Bug:
+    """A known bug that leads to the finding."""
+
+    #: tracker and number, LP 1703078
+    id: str
+    url: str
+    title: str
+    #: affected and fixed releases where known
+    releases: str = ''
+
+
+@dataclasses.dataclass(frozen=True)
 class Entry:
     """One kind of finding."""
 
+    #: stable, never used again for anything else
     code: str
+    #: in words, what rules and people call it
     name: str
+    #: ERROR: traffic suffers or will suffer; WARNING: redundancy or
+    #: Neutron's knowledge suffers; UNKNOWN: could not be looked at
     severity: report.Severity
     #: may be a move under way, so look again before reporting it
     settles: bool
-    #: one line each; {fields} are filled in by the rule
+    #: one line; {fields} are filled in by the rule that finds it
     summary: str
+    #: one line: the next step for whoever is on call
     hint: str
+    explanation: str
+    confirm: tuple[Step, ...]
+    #: the least dangerous step first
+    fix: tuple[str, ...]
+    lookalikes: tuple[Lookalike, ...] = ()
+    bugs: tuple[Bug, ...] = ()
 
     @property
     def documentation_url(self) -> str:
@@ -47,11 +92,8 @@ class Entry:
 @functools.cache
 def entries() -> dict[str, Entry]:
     """Return the catalogue by name, in the order of the codes."""
-    found = [
-        Entry(**item | {'severity': report.Severity(item['severity'])})
-        for item in _load()
-    ]
-    return {entry.name: entry for entry in sorted(found, key=_code)}
+    found = [_entry(item) for item in _load()]
+    return {e.name: e for e in sorted(found, key=lambda e: e.code)}
 
 
 def by_code(code: str) -> Entry | None:
@@ -83,13 +125,27 @@ def finding(name: str, host: str | None, **fields: Any) -> report.Finding:
     )
 
 
-def _code(entry: Entry) -> str:
-    return entry.code
+def _entry(item: dict[str, Any]) -> Entry:
+    return Entry(
+        **item
+        | {
+            'severity': report.Severity(item['severity']),
+            'confirm': tuple(Step(**step) for step in item['confirm']),
+            'fix': tuple(item['fix']),
+            'lookalikes': tuple(
+                Lookalike(**other) for other in item.get('lookalikes', ())
+            ),
+            'bugs': tuple(Bug(**bug) for bug in item.get('bugs', ())),
+        }
+    )
 
 
 def _load() -> list[dict[str, Any]]:
-    data = importlib.resources.files(__package__) / 'catalogue.yaml'
-    loader = getattr(yaml, 'CSafeLoader', yaml.SafeLoader)
     # both are safe loaders; the one in C is ten times as fast
-    loaded: list[dict[str, Any]] = yaml.load(data.read_bytes(), loader)  # noqa: S506
-    return loaded
+    loader = getattr(yaml, 'CSafeLoader', yaml.SafeLoader)
+    return [
+        item
+        for file in importlib.resources.files(__package__).iterdir()
+        if file.name.endswith('.yaml')
+        for item in yaml.load(file.read_bytes(), loader)  # noqa: S506
+    ]
