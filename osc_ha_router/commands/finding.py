@@ -17,6 +17,7 @@ from collections.abc import Iterable
 from collections.abc import Sequence
 from typing import Any
 
+from cliff import columns as cliff_columns
 from osc_lib.command import command
 
 from osc_ha_router import codec
@@ -36,7 +37,12 @@ class ListFinding(command.Lister):
         self, parsed_args: argparse.Namespace
     ) -> tuple[Sequence[str], Iterable[Any]]:
         return ('Code', 'Name', 'Severity', 'Summary'), [
-            (entry.code, entry.name, entry.severity.value, entry.summary)
+            (
+                entry.code,
+                entry.name,
+                entry.severity.value,
+                Template(entry.summary),
+            )
             for entry in catalogue.entries().values()
         ]
 
@@ -72,9 +78,9 @@ class ShowFinding(command.ShowOne):
             'Code': entry.code,
             'Name': entry.name,
             'Severity': entry.severity.value,
-            'Summary': entry.summary,
-            'Hint': entry.hint,
-            'Explanation': entry.explanation,
+            'Summary': Template(entry.summary),
+            'Hint': Template(entry.hint),
+            'Explanation': Paragraphs(entry.explanation),
             'Confirm': Steps(codec.encode(entry.confirm)),
             'Fix': Numbered(list(entry.fix)),
             'Lookalikes': Lookalikes(codec.encode(entry.lookalikes)),
@@ -82,6 +88,21 @@ class ShowFinding(command.ShowOne):
             'Documentation URL': entry.documentation_url,
         }
         return tuple(shown), tuple(shown.values())
+
+
+class Template(cliff_columns.FormattableColumn[str]):
+    """A line with {fields}, which people see as <fields>."""
+
+    def human_readable(self) -> str:
+        return self._value.replace('{', '<').replace('}', '>')
+
+
+class Paragraphs(cliff_columns.FormattableColumn[str]):
+    """Text that the table wraps as wide as it is."""
+
+    def human_readable(self) -> str:
+        paragraphs = self._value.split('\n\n')
+        return '\n\n'.join(' '.join(p.split()) for p in paragraphs)
 
 
 class Steps(columns.Lines):
