@@ -22,6 +22,7 @@ banner that only mentions such a message is not taken for it.
 
 import dataclasses
 import re
+from collections.abc import Iterator
 
 from osc_ha_router.backends import failures
 
@@ -70,7 +71,10 @@ _SSH = tuple(
         ),
         ('host-key-unknown', r'^Host key verification failed\.'),
         ('too-many-keys', r'^.*Too many authentication failures'),
-        ('permission-denied', rf'^(?:\S+: )?Permission denied \({_METHODS}\)\.'),
+        (
+            'permission-denied',
+            rf'^(?:\S+: )?Permission denied \({_METHODS}\)\.',
+        ),
         ('no-common-algorithm', r'^Unable to negotiate with .*'),
         ('unresolved', r'^(?:\S*ssh: )?Could not resolve host.*'),
         *(
@@ -174,21 +178,32 @@ def explain(evidence: Evidence) -> failures.Broken:
             return failures.Broken(kind, detail)
     if evidence.noise:
         return failures.Broken('noise', evidence.noise)
-    kind = 'ssh' if evidence.code == 255 or evidence.code < 0 else 'exit'
-    return failures.Broken(kind, _last_words(evidence, stderr))
+    return failures.Broken(
+        _blame(evidence, stderr), _last_words(evidence, stderr)
+    )
+
+
+def _blame(evidence: Evidence, stderr: str) -> str:
+    """Return the kind where no message is known: whose end was it."""
+    if evidence.code >= 0 and evidence.code != 255:
+        return 'exit'
+    if evidence.code < 0 or not logged_in(evidence.stderr):
+        return 'ssh'
+    # After the login 255 may come from either side; ssh returns it without
+    # a word when sshd is killed, the program would have said something.
+    return 'exit' if _telling(stderr) else 'closed'
 
 
 def _candidates(
     evidence: Evidence,
-) -> list[tuple[str, re.Pattern[str]]]:
-    found = [*_REMOTE]
-    missing = 'python-missing' if evidence.shipped else 'program-missing'
-    found.append((missing, _missing(evidence.program)))
-    if evidence.become:
-        found.append(('become-missing', _missing(evidence.become)))
+) -> Iterator[tuple[str, re.Pattern[str]]]:
     if evidence.code == 255:
-        found.extend(_SSH)
-    return found
+        yield from _SSH
+    yield from _REMOTE
+    missing = 'python-missing' if evidence.shipped else 'program-missing'
+    yield missing, _missing(evidence.program)
+    if evidence.become:
+        yield 'become-missing', _missing(evidence.become)
 
 
 def _missing(word: str) -> re.Pattern[str]:
@@ -208,10 +223,14 @@ def _lines(stderr: str) -> str:
 
 
 def _last_words(evidence: Evidence, stderr: str) -> str:
-    lines = [line for line in stderr.splitlines() if line.strip()]
-    telling = [line for line in lines if not _REMARKS.match(line)]
-    if telling:
-        return telling[-1]
     if evidence.code < 0:
-        return f'ssh was ended by signal {-evidence.code}'
-    return f'exit code {evidence.code}'
+        end = f'ended by signal {-evidence.code}'
+    else:
+        end = f'exit code {evidence.code}'
+    return _telling(stderr) or f'{end}, no message'
+
+
+def _telling(stderr: str) -> str:
+    """Return the last line that may explain something."""
+    lines = [line for line in stderr.splitlines() if line.strip()]
+    return next((x for x in reversed(lines) if not _REMARKS.match(x)), '')

@@ -25,6 +25,8 @@ HELLO = (
     '"hostname":"net1","python":"3.9.1","uid":0}}'
 )
 VIEW = f'{{"id":1,"view":{{"router_id":"{base.ROUTER}","namespace":null}}}}'
+#: kills all of sshd that belongs to this connection
+CLOSE = 'sleep 0.2; sudo -n kill -9 $(ps -o ppid= $PPID) $PPID; sleep 9'
 
 
 class ConnectTest(base.TestCase):
@@ -258,8 +260,15 @@ class StartTest(base.TestCase):
         self.assertIn('I cannot', failure.message)
 
     def test_remote_255_is_not_taken_for_a_lost_connection(self) -> None:
-        failure = self.force('ssh', 'echo own words >&2; exit 255')
+        failure = self.force('exit', 'echo own words >&2; exit 255')
         self.assertIn('own words', failure.message)
+
+    def test_sshd_is_killed(self) -> None:
+        failure = self.force('closed', 'kill -9 $PPID; sleep 9')
+        self.assertIn('no message', failure.message)
+
+    def test_connection_is_closed(self) -> None:
+        self.force('closed', CLOSE)
 
 
 class AnswerTest(base.TestCase):
@@ -296,6 +305,13 @@ class AnswerTest(base.TestCase):
         )
         self.assertEqual(1, len(self.seen.views))
         self.assertEqual('net1', self.seen.hostname)
+
+    def test_connection_is_closed_in_the_middle(self) -> None:
+        failure = self.force(
+            'truncated', f"echo '{HELLO}'; echo '{VIEW}'; {CLOSE}"
+        )
+        self.assertIn('closed by remote host', failure.message)
+        self.assertEqual(1, len(self.seen.views))
 
     def test_program_ends_in_the_middle(self) -> None:
         failure = self.force(

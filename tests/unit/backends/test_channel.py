@@ -195,7 +195,7 @@ class OpenFailureTest(TestCase):
     def test_ends_without_a_word(self) -> None:
         self.ssh('sys.exit(7)')
         self.assertEqual('exit', self.fail_to_open())
-        self.assertEqual('exit code 7', self.detail)
+        self.assertEqual('exit code 7, no message', self.detail)
 
     def test_is_killed(self) -> None:
         self.ssh('os.kill(os.getpid(), 9)')

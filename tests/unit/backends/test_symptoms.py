@@ -201,6 +201,17 @@ class SymptomsTest(testtools.TestCase):
         line = 'ssh: connect to host other port 22: Connection refused'
         self.assertEqual(('exit', line), self.explain(line, code=1))
 
+    def test_whose_code_it_was(self) -> None:
+        login = 'Authenticated to net1.\n'
+        for kind, stderr, code in (
+            ('ssh', 'own words', 255),
+            ('exit', login + 'own words', 255),
+            ('closed', login, 255),
+            ('exit', login, 3),
+            ('ssh', login, -9),
+        ):
+            self.assertEqual(kind, self.explain(stderr, code=code)[0])
+
     def test_words_before_the_login_are_not_the_reason(self) -> None:
         stderr = (
             'sudo: a password is required\n'
