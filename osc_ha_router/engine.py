@@ -123,7 +123,7 @@ class Engine:
             )
             asked = {found.router.id for found in unsettled}
             claims = _replace_routers(claims, asked, again)
-            hosts = _replace_views(hosts, hosts_again)
+            hosts = _replace_views(hosts, asked, hosts_again)
             for gone in asked - {router.id for router in again}:
                 # deleted in the meantime: there is nothing to report
                 del reports[gone]
@@ -260,15 +260,20 @@ def _replace_routers(
 
 
 def _replace_views(
-    hosts: tuple[view.HostView, ...], again: tuple[view.HostView, ...]
+    hosts: tuple[view.HostView, ...],
+    asked: Collection[str],
+    again: tuple[view.HostView, ...],
 ) -> tuple[view.HostView, ...]:
-    """Put the second look's views in the place of the first one's."""
+    """Put the second look in the place of the first one's.
+
+    What the second look did not show of a router that was asked for must
+    not be taken from the first.
+    """
     merged = {shown.host: shown for shown in hosts}
     for shown in again:
         old = merged.get(shown.host)
-        newer = {v.router_id for v in shown.views}
         kept = (
-            tuple(v for v in old.views if v.router_id not in newer)
+            tuple(v for v in old.views if v.router_id not in asked)
             if old is not None
             else ()
         )
