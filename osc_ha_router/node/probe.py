@@ -16,10 +16,9 @@ import resource
 import time
 import typing
 
-from osc_ha_router.node import files
 from osc_ha_router.node import listen
+from osc_ha_router.node import look as looking
 from osc_ha_router.node import namespaces
-from osc_ha_router.node import processes
 from osc_ha_router.node import protocol
 from osc_ha_router.node import view
 
@@ -48,7 +47,7 @@ def run(fields: protocol.Json, send: Send) -> protocol.Json:
         if seconds > 0:
             # first the listening, so that all else is as fresh as can be
             _allow_many_files()
-            spaces = _by_router(namespaces.listing())
+            spaces = looking.spaces()
             routers = _chosen(asked, spaces)
             heard = listen.listen(
                 traveller,
@@ -59,20 +58,13 @@ def run(fields: protocol.Json, send: Send) -> protocol.Json:
                 },
                 seconds,
             )
-        spaces = _by_router(namespaces.listing())
+        spaces = looking.spaces()
         routers = _chosen(asked, spaces)
-        inodes = {
-            space.inode
-            for router_id in (spaces if wants_residents else routers)
-            for space in spaces.get(router_id, ())
-            if space.inode is not None
-        }
-        look = view.Look(
-            traveller=traveller,
-            spaces=spaces,
-            census=processes.take(inodes, traveller.home),
-            places=files.places(),
-            heard=heard if seconds > 0 else None,
+        look = looking.Look(
+            traveller,
+            spaces,
+            spaces if wants_residents else routers,
+            heard if seconds > 0 else None,
         )
         views = {}  # type: typing.Dict[str, protocol.Json]
         for router_id in routers:
@@ -87,20 +79,9 @@ def run(fields: protocol.Json, send: Send) -> protocol.Json:
     }
 
 
-def _by_router(
-    found: typing.Dict[str, namespaces.Namespace],
-) -> typing.Dict[str, typing.List[namespaces.Namespace]]:
-    """Each router's namespaces, ``snat-`` before ``qrouter-``."""
-    spaces = {}  # type: typing.Dict[str, typing.List[namespaces.Namespace]]
-    for name in sorted(found, reverse=True):
-        space = found[name]
-        spaces.setdefault(space.router_id, []).append(space)
-    return spaces
-
-
 def _chosen(
     asked: typing.Optional[typing.List[str]],
-    spaces: typing.Dict[str, typing.List[namespaces.Namespace]],
+    spaces: looking.Spaces,
 ) -> typing.List[str]:
     return sorted(spaces) if asked is None else asked
 

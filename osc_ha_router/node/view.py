@@ -18,41 +18,38 @@ import typing
 
 from osc_ha_router.node import files
 from osc_ha_router.node import keepalived
-from osc_ha_router.node import listen
+from osc_ha_router.node import look as looking
+from osc_ha_router.node import members
 from osc_ha_router.node import namespaces
 from osc_ha_router.node import netlink
-from osc_ha_router.node import processes
 from osc_ha_router.node import protocol
 from osc_ha_router.node import roles
 from osc_ha_router.node import rtnetlink
-
-#: protocol numbers of VRRP and AH as /proc/net/raw writes them
-_VRRP_SOCKETS = (b':0070', b':0033')
 
 _T = typing.TypeVar('_T')
 Problems = typing.List[protocol.Json]
 
 
-class Look(typing.NamedTuple):
-    """What is read once for all routers of the host."""
-
-    traveller: namespaces.Traveller
-    #: by router id, ``snat-`` before ``qrouter-``
-    spaces: typing.Dict[str, typing.List[namespaces.Namespace]]
-    census: processes.Census
-    #: the usual places of ha_confs that exist here
-    places: typing.List[str]
-    #: by router id; None: there was no listening
-    heard: typing.Optional[typing.Dict[str, listen.Heard]]
-
-
-def build(look: Look, router_id: str) -> protocol.Json:
+def build(look: looking.Look, router_id: str) -> protocol.Json:
     """What the host shows of a router, as ``NodeView``.
 
     What cannot be read becomes null and an entry in ``problems``.
     """
-    problems = []  # type: Problems
-    view = {
+    try:
+        return _build(look, router_id)
+    except Exception as error:
+        # A mistake that one odd router brings to light must not hide the
+        # others. It has a namespace, and nothing of it is known.
+        view = _blank(router_id)
+        for space in look.spaces.get(router_id, ()):
+            view['namespace'] = space.name
+        message = '%s: %s' % (type(error).__name__, error)
+        _note(view['problems'], 'view', message)
+        return view
+
+
+def _blank(router_id: str) -> protocol.Json:
+    return {
         'router_id': router_id,
         'namespace': None,
         'links': None,
@@ -60,24 +57,28 @@ def build(look: Look, router_id: str) -> protocol.Json:
         'routes': None,
         'neighbours': None,
         'processes': None,
-        'files': True,
+        'files': False,
         'keepalived_conf': None,
         'state_file': None,
         'radvd_conf': None,
         'metadata_conf': None,
         'ipv6_forwarding': None,
         'listening': None,
-        'problems': problems,
-    }  # type: protocol.Json
+        'problems': [],
+    }
+
+
+def _build(look: looking.Look, router_id: str) -> protocol.Json:
+    view = _blank(router_id)
+    problems = view['problems']  # type: Problems
     inside = _network(look, router_id, view)
-    members = _members(look, router_id, inside)
-    hidden = _hidden(look, router_id, inside, members)
-    if hidden is None:
-        view['processes'] = [roles.report(member) for member in members]
-    else:
-        # half of the processes would look like the others had died
-        _note(problems, 'processes', hidden)
-    _files(look, router_id, members, view)
+    found = []  # type: typing.List[roles.Member]
+    try:
+        found = members.find(look, router_id, inside)
+        view['processes'] = [roles.report(member) for member in found]
+    except members.Hidden as error:
+        _note(problems, 'processes', str(error))
+    _files(look, router_id, found, view)
     if look.heard is not None:
         heard = look.heard.get(router_id)
         if heard is not None:
@@ -88,7 +89,7 @@ def build(look: Look, router_id: str) -> protocol.Json:
 
 
 def residents(
-    look: Look, known: typing.Dict[str, protocol.Json]
+    look: looking.Look, known: typing.Dict[str, protocol.Json]
 ) -> typing.List[protocol.Json]:
     """Every router that the host has something of, as ``Resident``.
 
@@ -113,7 +114,7 @@ def residents(
     return found
 
 
-def _vrid(look: Look, router_id: str) -> typing.Optional[int]:
+def _vrid(look: looking.Look, router_id: str) -> typing.Optional[int]:
     running = []
     for space in look.spaces.get(router_id, ()):
         for process in look.census.by_namespace.get(space.inode or 0, ()):
@@ -125,7 +126,7 @@ def _vrid(look: Look, router_id: str) -> typing.Optional[int]:
 
 
 def _network(
-    look: Look, router_id: str, view: protocol.Json
+    look: looking.Look, router_id: str, view: protocol.Json
 ) -> typing.Optional[namespaces.Namespace]:
     """Reads the namespace that holds the ha- device, and returns it.
 
@@ -181,79 +182,16 @@ def _facts(channel: netlink.Socket, view: protocol.Json) -> None:
     )
 
 
-def _members(
-    look: Look,
-    router_id: str,
-    inside: typing.Optional[namespaces.Namespace],
-) -> typing.List[roles.Member]:
-    census = look.census
-    here = []  # type: typing.List[processes.Found]
-    elsewhere = []  # type: typing.List[processes.Found]
-    for space in look.spaces.get(router_id, ()):
-        found = census.by_namespace.get(space.inode or 0, [])
-        if inside is not None and space.inode == inside.inode:
-            here = found
-        else:
-            elsewhere.extend(found)
-    members = roles.assign(
-        here, census.monitors.get(router_id, []), census.zombies, router_id
-    )
-    members.extend(roles.strangers(elsewhere))
-    return members
-
-
-def _hidden(
-    look: Look,
-    router_id: str,
-    inside: typing.Optional[namespaces.Namespace],
-    members: typing.Sequence[roles.Member],
-) -> typing.Optional[str]:
-    """Why the processes found may not be all, None if they are.
-
-    In a container without the host's processes every keepalived would seem
-    dead. Its socket shows all the same.
-    """
-    if any(router_id in command for command in look.census.hidden):
-        return 'processes of the router may not be looked at'
-    if inside is None or any(member.role == roles.VRRP for member in members):
-        return None
-    try:
-        with look.traveller.inside(inside):
-            tables = _socket_tables()
-    except (OSError, namespaces.Stale):
-        return None
-    for table in tables:
-        for line in table.splitlines()[1:]:
-            fields = line.split()
-            if len(fields) > 1 and fields[1].endswith(_VRRP_SOCKETS):
-                return (
-                    'a process that /proc does not show here holds a VRRP '
-                    'socket in the namespace'
-                )
-    return None
-
-
-def _socket_tables() -> typing.List[bytes]:
-    """The raw sockets of the namespace that this thread is in."""
-    tables = []
-    for name in ('raw', 'raw6'):
-        try:
-            tables.append(files.read_proc('/proc/thread-self/net/' + name))
-        except FileNotFoundError:
-            # no IPv6, or a kernel before 3.17
-            pass
-    return tables
-
-
 def _files(
-    look: Look,
+    look: looking.Look,
     router_id: str,
-    members: typing.Sequence[roles.Member],
+    found: typing.Sequence[roles.Member],
     view: protocol.Json,
 ) -> None:
     problems = view['problems']  # type: Problems
-    conf = files.locate(router_id, roles.running(members), look.places)
-    homes = roles.homes(members)
+    view['files'] = True
+    conf = files.locate(router_id, roles.running(found), look.places)
+    homes = roles.homes(found)
     if conf is not None:
         view['keepalived_conf'] = _try(
             problems,

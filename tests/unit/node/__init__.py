@@ -9,3 +9,9 @@
 # WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
 # License for the specific language governing permissions and limitations
 # under the License.
+
+import hypothesis
+
+# how long an example takes depends on what else the machine is doing
+hypothesis.settings.register_profile('node', deadline=None)
+hypothesis.settings.load_profile('node')

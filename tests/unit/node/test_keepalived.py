@@ -254,9 +254,17 @@ class AnyTextTest(testtools.TestCase):
     )
     def test_round_trip(self, addresses, vrid):
         conf = keepalived.parse(
-            'vrrp_instance x {\n interface ha-x\n virtual_router_id %d\n'
-            ' virtual_ipaddress_excluded {\n%s\n }\n}\n'
-            % (vrid, '\n'.join(f'  {each} dev q' for each in addresses))
+            '\n'.join(
+                [
+                    'vrrp_instance x {',
+                    '    interface ha-x',
+                    f'    virtual_router_id {vrid}',
+                    '    virtual_ipaddress_excluded {',
+                    *(f'        {each} dev q' for each in addresses),
+                    '    }',
+                    '}',
+                ]
+            )
         )
         self.assertEqual(vrid, conf['vrid'])
         # compared as numbers: the standard library and the C library spell
