@@ -313,8 +313,8 @@ class _Round:
         return claim.Router(
             id=router.id,
             name=name,
-            project_id=router.project_id,
-            status=router.status and text.clean(router.status),
+            project_id=_text(router.project_id),
+            status=_text(router.status),
             admin_state_up=router.is_admin_state_up,
             distributed=router.is_distributed,
             gateway=bool(router.external_gateway_info),
@@ -397,6 +397,10 @@ def _chunked(ids: list[str]) -> list[list[str]]:
     ]
 
 
+def _text(value: Any) -> str | None:
+    return None if value is None else text.clean(str(value))
+
+
 def _agent(agent: Any) -> claim.Agent:
     configuration = agent.configuration
     mode = (
@@ -409,8 +413,8 @@ def _agent(agent: Any) -> claim.Agent:
         host=text.clean(agent.host),
         alive=bool(agent.is_alive),
         admin_state_up=bool(agent.is_admin_state_up),
-        ha_state=agent.ha_state and text.clean(agent.ha_state),
-        mode=mode and text.clean(str(mode)),
+        ha_state=_text(agent.ha_state),
+        mode=_text(mode),
     )
 
 
@@ -419,20 +423,22 @@ def _port(port: Any) -> claim.Port:
         id=port.id,
         owner=text.clean(port.device_owner or ''),
         network_id=port.network_id,
-        mac=port.mac_address,
-        addresses=tuple(ip['ip_address'] for ip in port.fixed_ips or ()),
+        mac=_text(port.mac_address),
+        addresses=tuple(
+            text.clean(ip['ip_address']) for ip in port.fixed_ips or ()
+        ),
         status=text.clean(port.status or ''),
-        host=port.binding_host_id and text.clean(port.binding_host_id),
-        vif_type=port.binding_vif_type,
+        host=_text(port.binding_host_id),
+        vif_type=_text(port.binding_vif_type),
     )
 
 
 def _floating_ip(ip: Any) -> claim.FloatingIP:
     return claim.FloatingIP(
         id=ip.id,
-        address=ip.floating_ip_address,
-        fixed_address=ip.fixed_ip_address,
-        status=ip.status,
+        address=text.clean(ip.floating_ip_address),
+        fixed_address=_text(ip.fixed_ip_address),
+        status=_text(ip.status),
     )
 
 
