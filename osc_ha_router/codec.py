@@ -21,7 +21,7 @@ so that an older client can read what a newer node says.
 import dataclasses
 import enum
 import functools
-import math
+import sys
 import types
 import typing
 from typing import Any
@@ -93,7 +93,8 @@ def _decode_scalar(kind: Any, data: Any, where: str) -> Any:
         kind is float
         and isinstance(data, (int, float))
         and not isinstance(data, bool)
-        and math.isfinite(data)
+        # not infinite, not NaN, not an integer beyond any float
+        and abs(data) <= sys.float_info.max
     ):
         return float(data)
     raise DecodeError(f'{where}: expected {kind.__name__}')
