@@ -171,16 +171,15 @@ class Channel:
     def _next_line(self, until: base.Deadline) -> bytes:
         running = self._running()
         while not running.lines:
+            if running.flooded:
+                raise self._flooded(running)
             if running.code is not None:
                 raise self._epitaph(running, running.code)
             if self._stop.is_set():
                 raise failures.Broken('interrupted')
             if not until.left():
                 raise self._late(running)
-            try:
-                running.pump(min(_TICK, until.left()))
-            except child.Overflow:
-                raise self._flooded(running) from None
+            running.pump(min(_TICK, until.left()))
         return running.lines.popleft()
 
     def _late(self, running: child.Child) -> failures.Broken:

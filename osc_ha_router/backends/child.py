@@ -39,10 +39,6 @@ _CHUNK = 64 << 10
 _PIPE = 1 << 20
 
 
-class Overflow(Exception):
-    """The process has written more than it may."""
-
-
 class Child:
     """A process, what it has written, and what it is to be told."""
 
@@ -63,15 +59,21 @@ class Child:
             # a ProxyJump is a second ssh, which does not inherit BatchMode
             'SSH_ASKPASS_REQUIRE': 'never',
         }
-        self._process = subprocess.Popen(
-            argv,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            bufsize=0,
-            env=environ,
-            start_new_session=True,
-        )
+        # first, for it needs a file, and without one nothing may be started
+        self._selector = selectors.DefaultSelector()
+        try:
+            self._process = subprocess.Popen(
+                argv,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                bufsize=0,
+                env=environ,
+                start_new_session=True,
+            )
+        except OSError:
+            self._selector.close()
+            raise
         stdin, stdout, stderr = (
             typing.cast(typing.IO[bytes], pipe)
             for pipe in (
@@ -81,6 +83,7 @@ class Child:
             )
         )
         self._stdin = stdin
+        self._stdout = stdout
         self._takers: dict[typing.IO[bytes], Callable[[bytes], None]] = {
             stdout: self._take_stdout,
             stderr: self._take_stderr,
@@ -94,10 +97,11 @@ class Child:
         self.line_limit = line_limit
         #: how many more bytes of standard output are taken
         self.credit = line_limit
+        #: whether it has written more than it may; then no more is read
+        self.flooded = False
         #: exit code once all is read; negative: the signal that ended it
         self.code: int | None = None
         self._outgoing = bytearray()
-        self._selector = selectors.DefaultSelector()
         for pipe in (self._stdin, *self._takers):
             os.set_blocking(pipe.fileno(), False)
         for pipe in self._takers:
@@ -115,7 +119,6 @@ class Child:
         """Wait until something happens, and move what can be moved.
 
         :param timeout: seconds to wait at most
-        :raises Overflow: a line or all of the output is too long
         """
         for key, _ in self._selector.select(timeout):
             pipe = key.fileobj
@@ -211,7 +214,9 @@ class Child:
             self.lines.append(bytes(self.partial))
             self.partial = bytearray(other)
         if self.credit < 0 or len(self.partial) > self.line_limit:
-            raise Overflow
+            # what came before is whole, and is kept
+            self.flooded = True
+            self._close(self._stdout)
 
     def _take_stderr(self, data: bytes) -> None:
         self.stderr += data

@@ -18,6 +18,7 @@ are quoted, because sshd gives them to the login shell there.
 """
 
 import dataclasses
+import os
 import re
 import shlex
 
@@ -107,9 +108,6 @@ def build(settings: config.Settings, host: str, seconds: float) -> Command:
     argv = [
         'ssh',
         *_configured(settings),
-        '-T',
-        '-x',
-        '-a',
         *_options(seconds),
         *(('-l', settings.ssh_user) if settings.ssh_user else ()),
         # without it, ssh would look for options behind the name as well
@@ -146,7 +144,10 @@ def _check(name: str) -> None:
 
 
 def _configured(settings: config.Settings) -> tuple[str, ...]:
-    return ('-F', settings.ssh_config) if settings.ssh_config else ()
+    if not settings.ssh_config:
+        return ()
+    # from clouds.yaml or the environment, no shell has expanded it
+    return ('-F', os.path.expanduser(settings.ssh_config))
 
 
 def _options(seconds: float) -> list[str]:

@@ -21,6 +21,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from osc_ha_router import codec
+from osc_ha_router.backends import archive
 from osc_ha_router.backends import base
 from osc_ha_router.backends import channel
 from osc_ha_router.backends import command
@@ -45,6 +46,9 @@ class SshBackend(base.Backend):
         ) -> view.HostView:
             return self._look(request, deadline, stop)
 
+        if requests and not self.settings.node_program:
+            # once, before all threads find that it is still to be done
+            archive.build()
         yield from fanout.run(look, requests, self.settings.concurrency)
 
     def _look(

@@ -132,12 +132,13 @@ _REMOTE = tuple(
 
 PATTERNS = _REMOTE + _SSH
 
-#: how shells and sudo say that there is no such command; %s is its name
+#: how shells, env and sudo say that there is no such command as %s
 _MISSING = (
-    r'^.*?(?:^|[\s:\'"\u2018])%s[\'"\u2019]?: .*'
-    r'(?:not found|Command not found|No such file or directory).*'
+    r'^(?:.*[\s:\'"\u2018])?%s[\'"\u2019]?: (?:(?:command |Command '
+    r'|inaccessible or )?not found|No such file or directory).*'
     r'|^.*(?:(?:command not found|no such file or directory): '
     r'|Unknown command:? [\'"\u2018]?)%s\b.*'
+    r'|^sudo: unable to execute (?:\S*/)?%s: No such file or directory'
 )
 
 

@@ -76,7 +76,7 @@ class TestCase(testtools.TestCase):
         (self.seen,) = self.probe('net1', **changes)
         failure = self.seen.failure
         assert failure is not None
-        self.assertEqual(kind, failure.kind, failure)
+        self.assertEqual(kind, failure.kind, str(failure))
         self.assertLess(time.monotonic() - began, 20)
         return failure
 

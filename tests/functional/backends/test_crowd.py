@@ -84,7 +84,7 @@ class CrowdTest(base.TestCase):
     def test_interrupt_from_the_keyboard(self) -> None:
         self.place(**{host: 'User forced' for host in HOSTS[:8]})
         before = base.children()
-        interrupted = []
+        interrupted: list[float] = []
 
         def interrupt() -> None:
             interrupted.append(self._ssh_processes(before))

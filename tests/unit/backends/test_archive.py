@@ -125,7 +125,7 @@ class ArchiveTest(testtools.TestCase):
     def test_tracebacks_show_lines(self) -> None:
         source = 'def fail():\n    raise ValueError  # this line\n'
         importer = bootstrap.Importer({'sent_along': (False, source)})
-        sys.meta_path.insert(0, importer)  # type: ignore[arg-type]
+        sys.meta_path.insert(0, importer)
         self.addCleanup(sys.meta_path.remove, importer)
         self.addCleanup(sys.modules.pop, 'sent_along', None)
         module = importlib.import_module('sent_along')

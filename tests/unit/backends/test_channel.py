@@ -183,6 +183,12 @@ class OpenFailureTest(TestCase):
             self.assertEqual('local', self.fail_to_open())
         self.assertIn('Too many open files', self.detail)
 
+    def test_no_file_left_for_the_pipes(self) -> None:
+        self.ssh('time.sleep(60)')
+        with mock.patch('selectors.DefaultSelector', side_effect=OSError(24)):
+            self.assertEqual('local', self.fail_to_open())
+        self.assertEqual([], self.program.pids)
+
     def test_ends_without_reading(self) -> None:
         # more than a pipe takes, so that writing fails
         with mock.patch(

@@ -12,6 +12,7 @@
 
 import shlex
 
+import fixtures
 import hypothesis
 import testtools
 from hypothesis import strategies
@@ -49,7 +50,7 @@ class CommandTest(testtools.TestCase):
         remote = to.argv[-1]
         self.assertEqual(
             (
-                *('ssh', '-F', '/etc/my config', '-T', '-x', '-a'),
+                *('ssh', '-F', '/etc/my config'),
                 *('-o', 'BatchMode=yes', '-o', 'StrictHostKeyChecking=yes'),
                 *('-o', 'ClearAllForwardings=yes', '-o', 'ForwardAgent=no'),
                 *('-o', 'ForwardX11=no', '-o', 'RequestTTY=no'),
@@ -77,6 +78,12 @@ class CommandTest(testtools.TestCase):
         argv = command.build(config.Settings(), 'net1', 15.0).argv
         self.assertNotIn('-F', argv)
         self.assertNotIn('-l', argv)
+
+    def test_home_of_the_configuration(self) -> None:
+        self.useFixture(fixtures.EnvironmentVariable('HOME', '/home/op'))
+        settings = config.Settings(ssh_config='~/lab')
+        argv = command.build(settings, 'net1', 15.0).argv
+        self.assertEqual(('-F', '/home/op/lab'), argv[1:3])
 
     def test_bounds_stay_above_zero(self) -> None:
         argv = command.build(config.Settings(), 'net1', 0.2).argv

@@ -12,6 +12,7 @@
 
 import threading
 import time
+from collections.abc import Iterator
 
 import testtools
 
@@ -64,16 +65,12 @@ class FanoutTest(testtools.TestCase):
     def test_items_are_taken_as_they_are_needed(self) -> None:
         taken = []
 
-        def items() -> object:
+        def items() -> Iterator[int]:
             for item in range(1000):
                 taken.append(item)
                 yield item
 
-        results = fanout.run(
-            lambda item, stop: item,
-            items(),  # type: ignore[arg-type]
-            3,
-        )
+        results = fanout.run(lambda item, stop: item, items(), 3)
         next(results)
         self.assertLessEqual(len(taken), 4)
         results.close()  # type: ignore[attr-defined]

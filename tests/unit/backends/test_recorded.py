@@ -84,7 +84,7 @@ class RecordedTest(testtools.TestCase):
             )
         failure = seen.failure
         assert failure is not None
-        self.assertEqual(record['kind'], failure.kind, failure)
+        self.assertEqual(record['kind'], failure.kind, str(failure))
         self.assertIn(WORDS.get(record['name'], ''), failure.message)
         self.assertNotIn(BANNER, failure.message)
         for sentence in (failure.message, failure.advice):

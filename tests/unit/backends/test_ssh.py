@@ -13,6 +13,7 @@
 import time
 from collections.abc import Iterator
 from typing import Any
+from unittest import mock
 
 import testtools
 
@@ -58,7 +59,9 @@ class SshBackendTest(testtools.TestCase):
             base.Deadline.after(seconds),
         )
 
-    def fail(self, kind: str, *args: Any, **kwargs: Any) -> view.HostView:
+    def fail_to_look(
+        self, kind: str, *args: Any, **kwargs: Any
+    ) -> view.HostView:
         (seen,) = self.probe(*(args or ('net1',)), **kwargs)
         assert seen.failure is not None
         self.assertEqual(kind, seen.failure.kind)
@@ -88,7 +91,9 @@ class SshBackendTest(testtools.TestCase):
     def test_request(self) -> None:
         self.ssh('say(hello=HELLO); err(repr(hear())); sys.exit(1)')
         for routers, listen in ((ROUTERS, 2.5), (None, 0.0), ((), 0.0)):
-            seen = self.fail('truncated', routers=routers, listen=listen)
+            seen = self.fail_to_look(
+                'truncated', routers=routers, listen=listen
+            )
             request = {
                 'id': 1,
                 'op': 'probe',
@@ -101,7 +106,7 @@ class SshBackendTest(testtools.TestCase):
 
     def test_what_was_seen_before_the_failure_is_kept(self) -> None:
         self.ssh(WELL.replace('say(id=1, end', 'sys.exit(1); say(id=1, end'))
-        seen = self.fail('truncated')
+        seen = self.fail_to_look('truncated')
         self.assertEqual(ROUTERS, tuple(one.router_id for one in seen.views))
         self.assertIsNone(seen.residents)
         self.assertEqual('net1', seen.hostname)
@@ -120,7 +125,7 @@ class SshBackendTest(testtools.TestCase):
     def test_invalid_host_is_not_asked(self) -> None:
         self.ssh(WELL)
         for host in ('-oProxyCommand=x', 'a b', 'a@b', 'a\x1b[2J', ''):
-            seen = self.fail('invalid-host', host)
+            seen = self.fail_to_look('invalid-host', host)
             self.assertEqual(host, seen.host)
             assert seen.failure is not None
             self.assertTrue(seen.failure.message.isprintable())
@@ -129,7 +134,7 @@ class SshBackendTest(testtools.TestCase):
     def test_invalid_router_is_not_asked_about(self) -> None:
         self.ssh(WELL)
         for router in ('', 'x', ROUTERS[0].upper(), ROUTERS[0] + '\n'):
-            self.fail('invalid-router', routers=(ROUTERS[0], router))
+            self.fail_to_look('invalid-router', routers=(ROUTERS[0], router))
         self.assertEqual([], self.program.argvs)
 
     def test_template(self) -> None:
@@ -137,12 +142,12 @@ class SshBackendTest(testtools.TestCase):
         (seen,) = self.probe('net1.example.org', ssh_host='{short}-mgmt')
         self.assertEqual('net1.example.org', seen.host)
         self.assertEqual('net1-mgmt', seen.hostname)
-        seen = self.fail('invalid-host', 'net1', ssh_host='-{short}')
+        seen = self.fail_to_look('invalid-host', 'net1', ssh_host='-{short}')
         self.assertEqual('net1', seen.host)
 
     def test_names_in_a_failure(self) -> None:
         self.ssh('sys.exit(255)')
-        seen = self.fail(
+        seen = self.fail_to_look(
             'ssh', 'net1.a', ssh_host='{short}', ssh_user='op', ssh_config='/c'
         )
         assert seen.failure is not None
@@ -152,7 +157,7 @@ class SshBackendTest(testtools.TestCase):
     def test_bound(self) -> None:
         self.ssh('say(hello=HELLO); time.sleep(60)')
         began = time.monotonic()
-        self.fail('timeout', probe_timeout=1.0)
+        self.fail_to_look('timeout', probe_timeout=1.0)
         self.assertLess(time.monotonic() - began, 3)
 
     def test_listening_is_on_top_of_the_bound(self) -> None:
@@ -166,7 +171,7 @@ class SshBackendTest(testtools.TestCase):
     def test_deadline_is_nearer_than_the_bound(self) -> None:
         self.ssh('say(hello=HELLO); time.sleep(60)')
         began = time.monotonic()
-        self.fail('deadline', seconds=1.0)
+        self.fail_to_look('deadline', seconds=1.0)
         self.assertLess(time.monotonic() - began, 3)
 
     def test_deadline_before_its_turn(self) -> None:
@@ -184,7 +189,7 @@ class SshBackendTest(testtools.TestCase):
             f'say(id=1, view=dict(router_id={ROUTERS[0]!r}, namespace=None))\n'
             f'say(id=1, view=dict(router_id={ROUTERS[1]!r}, namespace=None))\n'
         )
-        seen = self.fail('garbled', routers=ROUTERS[:1])
+        seen = self.fail_to_look('garbled', routers=ROUTERS[:1])
         self.assertEqual(1, len(seen.views))
 
     def test_same_view_twice(self) -> None:
@@ -195,8 +200,20 @@ class SshBackendTest(testtools.TestCase):
         )
         for routers in (ROUTERS, None):
             self.assertEqual(
-                1, len(self.fail('garbled', routers=routers).views)
+                1, len(self.fail_to_look('garbled', routers=routers).views)
             )
+
+    def test_views_before_a_flood_are_kept(self) -> None:
+        # in one piece, so that all of it is there at once
+        self.ssh(
+            'say(hello=HELLO); hear()\n'
+            f'view = dict(router_id={ROUTERS[0]!r}, namespace=None)\n'
+            'out(json.dumps(dict(id=1, view=view)) + chr(10) + "x" * 60000)\n'
+            'time.sleep(60)'
+        )
+        with mock.patch('osc_ha_router.backends.channel.LINE_LIMIT', 50_000):
+            seen = self.fail_to_look('oversized')
+        self.assertEqual(1, len(seen.views))
 
     def test_views_of_another_shape(self) -> None:
         for reply in (
@@ -207,7 +224,7 @@ class SshBackendTest(testtools.TestCase):
             'end=dict(residents=[{}])',
         ):
             self.ssh(f'say(hello=HELLO); hear(); say(id=1, {reply})')
-            self.fail('garbled')
+            self.fail_to_look('garbled')
 
     def test_replies_of_a_newer_program(self) -> None:
         self.ssh('say(hello=HELLO); hear(); say(id=1, x=1); say(id=1, end={})')

@@ -138,6 +138,16 @@ class SymptomsTest(testtools.TestCase):
                     'python-missing',
                     'env: \u2018python3\u2019: No such file or directory',
                 ),
+                (
+                    'python-missing',
+                    'sudo: unable to execute /usr/bin/python3: No such file '
+                    'or directory',
+                ),
+                (
+                    'exit',
+                    'sudo: unable to resolve host net1: No such file or '
+                    'directory',
+                ),
                 ('become-password', 'sudo: a password is required'),
                 (
                     'become-password',
