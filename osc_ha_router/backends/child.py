@@ -19,6 +19,7 @@ ssh itself has ended.
 
 import collections
 import contextlib
+import functools
 import os
 import selectors
 import signal
@@ -105,14 +106,20 @@ class Child:
         for pipe in (self._stdin, *self._takers):
             os.set_blocking(pipe.fileno(), False)
         for pipe in self._takers:
-            self._selector.register(pipe, selectors.EVENT_READ)
+            self._selector.register(
+                pipe,
+                selectors.EVENT_READ,
+                functools.partial(self._read, pipe),
+            )
 
     def send(self, data: bytes) -> None:
         """Write this to standard input as soon as it can be."""
-        if self._stdin.closed:
+        if not data or self._stdin.closed:
             return
         if not self._outgoing:
-            self._selector.register(self._stdin, selectors.EVENT_WRITE)
+            self._selector.register(
+                self._stdin, selectors.EVENT_WRITE, self._write
+            )
         self._outgoing += data
 
     def pump(self, timeout: float) -> None:
@@ -121,12 +128,8 @@ class Child:
         :param timeout: seconds to wait at most
         """
         for key, _ in self._selector.select(timeout):
-            pipe = key.fileobj
-            if pipe is self._stdin:
-                self._write()
-            else:
-                self._read(pipe)  # type: ignore[arg-type]
-        if not any(not pipe.closed for pipe in self._takers):
+            key.data()
+        if all(pipe.closed for pipe in self._takers):
             # it is about to end, and nothing else will tell of it
             with contextlib.suppress(subprocess.TimeoutExpired):
                 self._process.wait(timeout)

@@ -32,6 +32,11 @@ USERS = {
     'stack': ('/bin/sh', 'stack ALL=(root) NOPASSWD: ALL'),
     'plain': ('/bin/sh', ''),
     'tty': ('/bin/sh', 'Defaults:tty requiretty\ntty ALL= NOPASSWD: ALL'),
+    'pty': (
+        '/bin/sh',
+        'Defaults:pty use_pty, log_output, log_input, '
+        'iolog_dir=/run/sudo-io\npty ALL=(root) NOPASSWD: ALL',
+    ),
     'few': ('/bin/sh', 'Defaults:few !authenticate\nfew ALL= /bin/true'),
     'nologin': ('/usr/sbin/nologin', ''),
     'bash': ('/bin/bash', 'bash ALL=(root) NOPASSWD: ALL'),

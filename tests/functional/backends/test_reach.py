@@ -33,6 +33,11 @@ class ReachTest(base.TestCase):
     def test_sent_along_as_root(self) -> None:
         self.look(ssh_user='root', become='')
 
+    def test_sudo_with_a_terminal_of_its_own(self) -> None:
+        # use_pty is the default of many distributions; logging makes sudo
+        # relay everything, in pipes where there is no terminal
+        self.look(ssh_user='pty')
+
     def test_installed(self) -> None:
         program = self.site.root / 'osc-ha-router-node'
         program.write_text(
