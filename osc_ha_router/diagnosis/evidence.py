@@ -123,6 +123,13 @@ def holds(shown: view.NodeView, vips: frozenset[str]) -> bool | None:
     return any(bare(vip) in plain for vip in vips)
 
 
+def followed(shown: view.NodeView) -> list[view.Link]:
+    """Return the devices whose failure keepalived takes for its own."""
+    conf = shown.keepalived_conf
+    names = conf.tracked if conf is not None else ()
+    return [link for link in shown.links or () if link.name in names]
+
+
 def able(shown: view.NodeView) -> bool | None:
     """Whether the ha- device lets keepalived do its work.
 
@@ -155,6 +162,6 @@ def observe(shown: view.NodeView, vip: bool | None) -> report.Observed:
     fit = able(shown)
     if fit is None:
         return report.Observed.UNKNOWN
-    if living and fit:
+    if living and fit and all(link.up for link in followed(shown)):
         return report.Observed.STANDBY
     return report.Observed.FAULT

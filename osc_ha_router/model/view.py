@@ -76,7 +76,8 @@ class Process:
     pid: int
     ppid: int
     #: keepalived (the parent), keepalived-vrrp (its VRRP child, the process
-    #: that owns the addresses), radvd, haproxy, conntrackd, monitor, other
+    #: that owns the addresses), keepalived-astray (this router's, in a
+    #: namespace without a name), radvd, haproxy, conntrackd, monitor, other
     role: str
     #: one letter of /proc/PID/stat: R, S, D, T (stopped), Z, ...
     state: str
@@ -126,6 +127,8 @@ class KeepalivedConf:
     routes: tuple[ConfiguredRoute, ...]
     #: of the file's bytes, to tell whether two looks saw the same file
     sha256: str
+    #: devices whose failure is a failure of the instance
+    tracked: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -193,8 +196,8 @@ class NodeView:
     radvd_conf: bool | None = None
     #: the same for the metadata proxy
     metadata_conf: bool | None = None
-    #: net.ipv6.conf.all.forwarding
-    ipv6_forwarding: bool | None = None
+    #: devices with net.ipv6.conf.DEVICE.forwarding on, and ``all``
+    ipv6_forwarding: tuple[str, ...] | None = None
     listening: Listening | None = None
     problems: tuple[Problem, ...] = ()
 

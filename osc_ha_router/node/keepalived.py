@@ -65,6 +65,7 @@ def parse(text: str) -> protocol.Json:
             instance, 'virtual_ipaddress_excluded', interface
         ),
         'routes': _routes(instance),
+        'tracked': _tracked(instance, interface),
     }
 
 
@@ -200,6 +201,25 @@ def _addresses(
         device = _options(entry[1:]).get('dev', interface)
         found.append({'address': address, 'device': device})
     return found
+
+
+def _tracked(
+    instance: typing.List[Statement], interface: typing.Optional[str]
+) -> typing.List[str]:
+    """The devices that keepalived 2 follows: a fault of one is its own."""
+    found = set()
+    for name in (
+        'virtual_ipaddress',
+        'virtual_ipaddress_excluded',
+        'virtual_routes',
+    ):
+        for entry in _lines(instance, name):
+            device = _options(entry[1:]).get('dev', interface)
+            if device is not None and 'no_track' not in entry:
+                found.add(device)
+    for entry in _lines(instance, 'track_interface'):
+        found.add(entry[0])
+    return sorted(found)
 
 
 def _address(text: str) -> str:

@@ -12,12 +12,16 @@
 
 """What is read once for all routers that a request asks about."""
 
+import time
 import typing
 
 from osc_ha_router.node import files
 from osc_ha_router.node import listen
 from osc_ha_router.node import namespaces
 from osc_ha_router.node import processes
+
+#: seconds in which a process that starts or ends has done so
+_MOMENT = 0.1
 
 #: each router's namespaces by its id, ``snat-`` before ``qrouter-``
 Spaces = typing.Dict[str, typing.List[namespaces.Namespace]]
@@ -62,6 +66,7 @@ class Look:
         further look.
         """
         if self._recount is None:
+            time.sleep(_MOMENT)
             self._recount = self._count()
         return self._recount
 

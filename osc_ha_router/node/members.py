@@ -45,10 +45,11 @@ def find(
     if inside is None or _has_vrrp(found) or not _has_socket(look, inside):
         return found
     # In a container without the host's processes every keepalived would
-    # seem dead. Its socket shows all the same, as it does if keepalived
-    # was started a moment ago.
+    # seem dead. Its socket shows all the same. For a moment it also does
+    # while keepalived starts, and while it ends: a process loses its
+    # namespaces before its sockets.
     found = _among(look.recount(), look, router_id, inside)
-    if not _has_vrrp(found):
+    if not _has_vrrp(found) and _has_socket(look, inside):
         raise Hidden(
             'a process that /proc does not show here holds a VRRP socket in '
             'the namespace'
@@ -74,6 +75,7 @@ def _among(
         here, census.monitors.get(router_id, []), census.zombies, router_id
     )
     members.extend(roles.strangers(elsewhere))
+    members.extend(roles.astray(census.astray.get(router_id, [])))
     return members
 
 

@@ -32,6 +32,11 @@ _ROUTER = re.compile(
     '([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})'
     '(?![^ )])'
 )
+_CONF = re.compile(
+    '(/[^ ]*/ha_confs/'
+    '([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}))'
+    '/keepalived[.]conf'
+)
 _INTERPRETER = re.compile('(python[0-9.]*|(ba|da)?sh|busybox)')
 
 
@@ -55,6 +60,8 @@ class Census(typing.NamedTuple):
     by_namespace: typing.Dict[int, typing.List[Found]]
     #: state-change monitors in the program's own namespace, by router id
     monitors: typing.Dict[str, typing.List[Found]]
+    #: keepalived in namespaces that were not asked for, by router id
+    astray: typing.Dict[str, typing.List[Found]]
     #: processes that ended and were not waited for, by their parent's pid
     zombies: typing.Dict[int, typing.List[Found]]
     #: command lines of those that may matter and could not be looked at
@@ -68,7 +75,8 @@ def take(wanted: typing.Container[int], home: int) -> Census:
     :param home: inode of the program's own network namespace
     :raises OSError: /proc cannot be listed
     """
-    census = Census({}, {}, {}, [])
+    census = Census({}, {}, {}, {}, [])
+    mounts = _link('self', 'mnt')
     for entry in os.listdir('/proc'):
         if not entry.isdigit():
             continue
@@ -93,6 +101,8 @@ def take(wanted: typing.Container[int], home: int) -> Census:
                 census.by_namespace.setdefault(inode, []).append(found)
         elif inode == home:
             _note_monitor(pid, census)
+        else:
+            _note_astray(pid, census, mounts)
     return census
 
 
@@ -158,6 +168,43 @@ def _note_monitor(pid: int, census: Census) -> None:
         found = look(pid, argv)
         if found is not None:
             census.monitors.setdefault(router_id, []).append(found)
+
+
+def _note_astray(pid: int, census: Census, mounts: str) -> None:
+    """Keeps a router's keepalived that runs in some other namespace.
+
+    Whoever deletes a namespace deletes its name; what runs in it runs on.
+    Processes of other containers, or of another node on the same machine,
+    may be visible too: one is this node's if it sees the same files.
+    """
+    argv = _argv(pid)
+    if program(argv) != 'keepalived':
+        return
+    match = _CONF.search(' '.join(argv))
+    if match is None:
+        return
+    folder, router_id = match.group(1, 2)
+    if _link(pid, 'mnt') != mounts and not _same(
+        folder, '/proc/%d/root%s' % (pid, folder)
+    ):
+        return
+    found = look(pid, argv)
+    if found is not None:
+        census.astray.setdefault(router_id, []).append(found)
+
+
+def _same(one: str, other: str) -> bool:
+    try:
+        return os.path.samefile(one, other)
+    except OSError:
+        return False
+
+
+def _link(pid: typing.Union[int, str], kind: str) -> str:
+    try:
+        return os.readlink('/proc/%s/ns/%s' % (pid, kind))
+    except OSError:
+        return ''
 
 
 def _note_zombie(pid: int, census: Census) -> None:

@@ -25,6 +25,7 @@ from osc_ha_router.node import protocol
 
 PARENT = 'keepalived'
 VRRP = 'keepalived-vrrp'
+ASTRAY = 'keepalived-astray'
 MONITOR = 'monitor'
 OTHER = 'other'
 
@@ -100,6 +101,14 @@ def strangers(
         known = program in _CONFIG and program != 'keepalived'
         members.append(_member(found, program if known else OTHER))
     return members
+
+
+def astray(outside: typing.Sequence[processes.Found]) -> typing.List[Member]:
+    """A router's keepalived in a namespace that has no name: the parents."""
+    pids = {found.pid for found in outside}
+    return [
+        _member(found, ASTRAY) for found in outside if found.ppid not in pids
+    ]
 
 
 def report(member: Member) -> protocol.Json:
@@ -275,7 +284,7 @@ def _holds_sockets(pid: int) -> bool:
 
 def _member(found: processes.Found, role: str) -> Member:
     config = None
-    names = _CONFIG.get(PARENT if role == VRRP else role)
+    names = _CONFIG.get(PARENT if role in (VRRP, ASTRAY) else role)
     if names is not None:
         config = option(found.argv, *names)
     return Member(found, role, config)

@@ -217,23 +217,43 @@ def neighbour(body: bytes, names: Names) -> typing.Optional[protocol.Json]:
     }
 
 
-def forwarding(channel: netlink.Socket) -> bool:
-    """net.ipv6.conf.all.forwarding of the namespace.
+def forwarding(
+    channel: netlink.Socket, names: Names
+) -> typing.List[str]:
+    """The devices with IPv6 forwarding on; ``all`` stands for the switch.
 
     Asked over the socket, because what /proc/sys/net shows depends on the
     thread that reads it.
     """
-    body = struct.pack('=BxxxHHi', socket.AF_INET6, 8, _NETCONFA_IFINDEX, _ALL)
-    answer = channel.get(_RTM_GETNETCONF, body, _RTM_NEWNETCONF)
-    return configuration(answer)
+    body = struct.pack('=Bxxx', socket.AF_INET6)
+    found = []
+    for answer in channel.dump(_RTM_GETNETCONF, body, _RTM_NEWNETCONF):
+        device = configuration(answer, names)
+        if device is not None:
+            found.append(device)
+    return sorted(found)
 
 
-def configuration(body: bytes) -> bool:
-    """Decodes an RTM_NEWNETCONF message to its forwarding."""
-    found = netlink.attributes(body, 4, (_NETCONFA_FORWARDING,))
-    if _NETCONFA_FORWARDING not in found:
-        raise netlink.NetlinkError('the answer says nothing of forwarding')
-    return _uint(found[_NETCONFA_FORWARDING]) != 0
+def configuration(body: bytes, names: Names) -> typing.Optional[str]:
+    """Decodes an RTM_NEWNETCONF message: the device, if it forwards."""
+    found = netlink.attributes(
+        body, 4, (_NETCONFA_IFINDEX, _NETCONFA_FORWARDING)
+    )
+    if not found.get(_NETCONFA_FORWARDING) or not _uint(
+        found[_NETCONFA_FORWARDING]
+    ):
+        return None
+    index = _INT.unpack(_exactly(found.get(_NETCONFA_IFINDEX, b''), 4))[0]
+    if index == _ALL:
+        return 'all'
+    # what is neither "all" nor a device is the default for new devices
+    return names.get(index)
+
+
+def _exactly(raw: bytes, size: int) -> bytes:
+    if len(raw) != size:
+        raise netlink.NetlinkError('a number has a wrong length')
+    return raw
 
 
 def _hops(data: bytes) -> typing.List[netlink.Attributes]:

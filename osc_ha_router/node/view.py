@@ -178,7 +178,7 @@ def _facts(channel: netlink.Socket, view: protocol.Json) -> None:
         problems, 'neighbours', lambda: rtnetlink.neighbours(channel, names)
     )
     view['ipv6_forwarding'] = _try(
-        problems, 'ipv6_forwarding', lambda: rtnetlink.forwarding(channel)
+        problems, 'ipv6_forwarding', lambda: rtnetlink.forwarding(channel, names)
     )
 
 

@@ -16,6 +16,7 @@ import json
 import os
 import pathlib
 import subprocess
+import sys
 import time
 from collections.abc import Callable
 from typing import Any
@@ -60,6 +61,8 @@ class LabTest(testtools.TestCase):
         # a lab that is not up is a failure, not a reason to skip
         self.lab = Lab.attach()
         self.router = self.lab.facts['router']
+        #: the real command, with the plugin under test
+        self.openstack = str(pathlib.Path(sys.prefix, 'bin', 'openstack'))
 
     def settled(self) -> tuple[str, list[str]]:
         """Return r1's active node and its standbys, and mend it after."""

@@ -62,9 +62,11 @@ class TestCheck(base.LabTest):
         )
         self.wait(
             'one active in the API',
-            lambda: list(self.lab.claims(self.router).values()).count('active')
-            == 1
-            and self.lab.claims(self.router)[active] == 'standby',
+            lambda: (
+                list(self.lab.claims(self.router).values()).count('active')
+                == 1
+                and self.lab.claims(self.router)[active] == 'standby'
+            ),
             60,
         )
         checked = self.check(capture='incident')
@@ -88,8 +90,10 @@ class TestCheck(base.LabTest):
         )
         self.wait(
             'two active in the API',
-            lambda: list(self.lab.claims(self.router).values()).count('active')
-            == 2,
+            lambda: (
+                list(self.lab.claims(self.router).values()).count('active')
+                == 2
+            ),
         )
         checked = self.check(capture='ha-network-cut')
         self.assertEqual(5, checked.exit_code)

@@ -24,6 +24,17 @@ from osc_ha_router.model import view
 
 ACTIVE = report.Observed.ACTIVE
 
+#: SIGHUP does not help: keepalived 2.2.7 sets only what is new in the file
+_ADD = (
+    'ip netns exec {} ip address add <address> dev <device>, or fail over; '
+    'SIGHUP to keepalived does not bring an address back'
+)
+_UPDATE = (
+    'make the L3 agent write keepalived.conf again with any update of the '
+    'router, such as openstack router set --description; do not add it by '
+    'hand'
+)
+
 
 def missing(this: case.Case) -> Iterator[report.Finding]:
     """What an active node must hold and does not."""
@@ -189,7 +200,7 @@ def _lacks(
             host,
             addresses=words.some(addresses),
             source=source,
-            pid=_parent(shown),
+            cure=_UPDATE if source else _ADD.format(shown.namespace),
         )
 
 

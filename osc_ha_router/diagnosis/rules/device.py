@@ -49,6 +49,10 @@ def ha_devices(this: case.Case) -> Iterator[report.Finding]:
                 state=state,
                 namespace=shown.namespace,
             )
+        elif evidence.able(shown) is False:
+            yield catalogue.finding(
+                'ha-address-missing', replica.host, device=found[0].name
+            )
         if len(found) > 1:
             yield catalogue.finding(
                 'several-ha-devices',
@@ -56,6 +60,21 @@ def ha_devices(this: case.Case) -> Iterator[report.Finding]:
                 count=len(found),
                 devices=', '.join(link.name for link in found),
             )
+
+
+def tracked(this: case.Case) -> Iterator[report.Finding]:
+    """Devices that are down and take keepalived with them."""
+    for replica, shown in process.looked(this):
+        for link in evidence.followed(shown):
+            state = _state(link)
+            if state and not link.name.startswith('ha-'):
+                yield catalogue.finding(
+                    'tracked-device-down',
+                    replica.host,
+                    device=link.name,
+                    state=state,
+                    namespace=shown.namespace,
+                )
 
 
 def router_devices(this: case.Case) -> Iterator[report.Finding]:

@@ -44,6 +44,19 @@ def looked(
             yield replica, replica.view
 
 
+def astray(this: case.Case) -> Iterator[report.Finding]:
+    """keepalived of this router where nothing manages it."""
+    for replica in this.replicas:
+        if replica.view is None:
+            continue
+        for found in (
+            evidence.with_role(replica.view, 'keepalived-astray') or ()
+        ):
+            yield catalogue.finding(
+                'keepalived-astray', replica.host, pid=found.pid
+            )
+
+
 def keepalived(this: case.Case) -> Iterator[report.Finding]:
     """keepalived and its VRRP child."""
     for replica, shown in looked(this):
@@ -130,23 +143,31 @@ def helpers(this: case.Case) -> Iterator[report.Finding]:
 
 
 def forwarding(this: case.Case) -> Iterator[report.Finding]:
-    """IPv6 forwarding: on where active, off elsewhere."""
+    """IPv6 forwarding: on where active, off at the gateway elsewhere.
+
+    The agent never turns the switch for all devices off again, so as not to
+    send MLD reports; on a standby only the gateway device's counts.
+    """
     for replica, shown in looked(this):
-        if shown.ipv6_forwarding is None or replica.observed in _NO_SIDE:
+        on = shown.ipv6_forwarding
+        if on is None or replica.observed in _NO_SIDE:
             continue
-        if replica.observed != ACTIVE:
-            if shown.ipv6_forwarding:
+        if replica.observed == ACTIVE:
+            if 'all' not in on and _serves_ipv6(shown):
+                yield catalogue.finding(
+                    'ipv6-forwarding-off',
+                    replica.host,
+                    namespace=shown.namespace,
+                )
+            continue
+        for device in on:
+            if device.startswith('qg-'):
                 yield catalogue.finding(
                     'ipv6-forwarding-on',
                     replica.host,
+                    device=device,
                     observed=replica.observed,
                 )
-        elif not shown.ipv6_forwarding and _serves_ipv6(shown):
-            yield catalogue.finding(
-                'ipv6-forwarding-off',
-                replica.host,
-                namespace=shown.namespace,
-            )
 
 
 def _serves_ipv6(shown: view.NodeView) -> bool:

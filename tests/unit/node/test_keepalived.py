@@ -40,6 +40,10 @@ vrrp_instance VR_1 {
 """
 
 
+#: releases of the samples that wrote no no_track
+TRACKING = ('rocky', '2023.1')
+
+
 def routes_of(text: str) -> list:
     return keepalived.parse(BLOCK % ('169.254.0.1/24', text))['routes']
 
@@ -55,6 +59,11 @@ class ReleasesTest(testtools.TestCase):
         self.assertEqual({'rocky', '2023.1', '2026.2'}, set(TEXTS))
         for release, text in TEXTS.items():
             conf = keepalived.parse(text)
+            tracked = conf.pop('tracked')
+            self.assertEqual(
+                release in TRACKING, 'qg-aabbccdd-ee' in tracked, release
+            )
+            self.assertIn('ha-0a1b2c3d-4e', tracked)
             expected = {
                 'interface': 'ha-0a1b2c3d-4e',
                 'vrid': 14,

@@ -173,15 +173,24 @@ class DecodersTest(testtools.TestCase):
         self.assertIsNone(rtnetlink.neighbour(self._neighbour(0), NAMES))
 
     def test_forwarding(self):
-        for value in (0, 1):
-            body = bytes(4) + attribute(2, struct.pack('=I', value))
-            self.assertIs(bool(value), rtnetlink.configuration(body))
+        index = next(iter(NAMES))
+        for number, device in ((-1, 'all'), (-2, None), (index, NAMES[index])):
+            for value in (0, 1):
+                body = (
+                    bytes(4)
+                    + attribute(1, struct.pack('=i', number))
+                    + attribute(2, struct.pack('=I', value))
+                )
+                self.assertEqual(
+                    device if value else None,
+                    rtnetlink.configuration(body, NAMES),
+                )
 
     @hypothesis.given(strategies.binary())
     def test_noise(self, data):
         for decode in (
             rtnetlink.link,
-            rtnetlink.configuration,
+            lambda body: rtnetlink.configuration(body, NAMES),
             lambda body: rtnetlink.address(body, NAMES),
             lambda body: rtnetlink.route(body, NAMES),
             lambda body: rtnetlink.neighbour(body, NAMES),
