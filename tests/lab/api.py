@@ -7,7 +7,12 @@ import json
 from typing import Any
 
 from tests.lab.errors import LabError
-from tests.lab.layout import CONTROL, CONTROL_ADDRESS, KEYSTONE_PORT, NEUTRON_PORT, PASSWORD, Layout
+from tests.lab.layout import CONTROL
+from tests.lab.layout import CONTROL_ADDRESS
+from tests.lab.layout import KEYSTONE_PORT
+from tests.lab.layout import Layout
+from tests.lab.layout import NEUTRON_PORT
+from tests.lab.layout import PASSWORD
 from tests.lab.sockets import connect
 
 
@@ -22,7 +27,9 @@ class ApiError(LabError):
 class Api:
     """Keystone and Neutron as one user in one project; the token is fetched when it is first needed."""
 
-    def __init__(self, layout: Layout, user: str = "admin", project: str = "admin") -> None:
+    def __init__(
+        self, layout: Layout, user: str = "admin", project: str = "admin"
+    ) -> None:
         self._layout = layout
         self._user = user
         self._project = project
@@ -38,7 +45,9 @@ class Api:
 
     def create(self, kind: str, **attributes: object) -> dict[str, Any]:
         """Create one thing in Neutron, such as create('router', name='r1')."""
-        answer: dict[str, dict[str, Any]] = self.neutron("POST", f"/{kind}s", {kind: attributes})
+        answer: dict[str, dict[str, Any]] = self.neutron(
+            "POST", f"/{kind}s", {kind: attributes}
+        )
         return answer[kind]
 
     def agents(self) -> list[dict[str, Any]]:
@@ -51,18 +60,30 @@ class Api:
 
         Not a mere look: Neutron corrects the state of a dead agent when it is asked.
         """
-        found: list[dict[str, Any]] = self.neutron("GET", f"/routers/{router_id}/l3-agents")["agents"]
+        found: list[dict[str, Any]] = self.neutron(
+            "GET", f"/routers/{router_id}/l3-agents"
+        )["agents"]
         return found
 
     def _login(self) -> str:
         domain = {"id": "default"}
         identity = {
             "methods": ["password"],
-            "password": {"user": {"name": self._user, "password": PASSWORD, "domain": domain}},
+            "password": {
+                "user": {
+                    "name": self._user,
+                    "password": PASSWORD,
+                    "domain": domain,
+                }
+            },
         }
         scope = {"project": {"name": self._project, "domain": domain}}
         _body, headers = self._send(
-            KEYSTONE_PORT, "POST", "/v3/auth/tokens", {"auth": {"identity": identity, "scope": scope}}, {}
+            KEYSTONE_PORT,
+            "POST",
+            "/v3/auth/tokens",
+            {"auth": {"identity": identity, "scope": scope}},
+            {},
         )
         return headers["X-Subject-Token"]
 
@@ -70,22 +91,38 @@ class Api:
         fresh = self._token is None
         self._token = self._token or self._login()
         try:
-            return self._send(port, method, path, body, {"X-Auth-Token": self._token})[0]
+            return self._send(
+                port, method, path, body, {"X-Auth-Token": self._token}
+            )[0]
         except ApiError as error:
             if error.status != 401 or fresh:
                 raise
         # The token is of an earlier life of the lab.
         self._token = self._login()
-        return self._send(port, method, path, body, {"X-Auth-Token": self._token})[0]
+        return self._send(
+            port, method, path, body, {"X-Auth-Token": self._token}
+        )[0]
 
     def _send(
-        self, port: int, method: str, path: str, body: object, headers: dict[str, str]
+        self,
+        port: int,
+        method: str,
+        path: str,
+        body: object,
+        headers: dict[str, str],
     ) -> tuple[Any, http.client.HTTPMessage]:
         link = http.client.HTTPConnection(CONTROL_ADDRESS, port)
         try:
-            link.sock = connect(self._layout.namespace_path(CONTROL), CONTROL_ADDRESS, port, 60)
+            link.sock = connect(
+                self._layout.namespace_path(CONTROL), CONTROL_ADDRESS, port, 60
+            )
             data = None if body is None else json.dumps(body)
-            link.request(method, path, data, {"Content-Type": "application/json", **headers})
+            link.request(
+                method,
+                path,
+                data,
+                {"Content-Type": "application/json", **headers},
+            )
             answer = link.getresponse()
             text = answer.read().decode()
         except (OSError, http.client.HTTPException) as error:
@@ -93,5 +130,7 @@ class Api:
         finally:
             link.close()
         if answer.status >= 400:
-            raise ApiError(answer.status, f"{method} {path}: {answer.status} {text[:500]}")
+            raise ApiError(
+                answer.status, f"{method} {path}: {answer.status} {text[:500]}"
+            )
         return (json.loads(text) if text else None), answer.headers

@@ -6,20 +6,18 @@ import json
 from typing import Any
 
 from tests.lab.api import Api
-from tests.lab.layout import (
-    EXTERNAL_GATEWAY,
-    EXTERNAL_POOL,
-    EXTERNAL_SUBNET,
-    KEYSTONE_URL,
-    NEUTRON_URL,
-    PASSWORD,
-    PHYSNET,
-    PRIVATE_GATEWAY6,
-    PRIVATE_SUBNET,
-    PRIVATE_SUBNET6,
-    REGION,
-    Layout,
-)
+from tests.lab.layout import EXTERNAL_GATEWAY
+from tests.lab.layout import EXTERNAL_POOL
+from tests.lab.layout import EXTERNAL_SUBNET
+from tests.lab.layout import KEYSTONE_URL
+from tests.lab.layout import Layout
+from tests.lab.layout import NEUTRON_URL
+from tests.lab.layout import PASSWORD
+from tests.lab.layout import PHYSNET
+from tests.lab.layout import PRIVATE_GATEWAY6
+from tests.lab.layout import PRIVATE_SUBNET
+from tests.lab.layout import PRIVATE_SUBNET6
+from tests.lab.layout import REGION
 
 #: The node that the server behind the floating IP stands on.
 SERVER_NODE = "net3"
@@ -27,28 +25,52 @@ SERVER_NODE = "net3"
 
 def identity(api: Api) -> dict[str, str]:
     """Make the catalogue entries, projects and users; returns ids by name."""
-    service = api.keystone("POST", "/services", {"service": {"name": "neutron", "type": "network"}})["service"]
+    service = api.keystone(
+        "POST",
+        "/services",
+        {"service": {"name": "neutron", "type": "network"}},
+    )["service"]
     for interface in ("public", "internal", "admin"):
-        endpoint = {"service_id": service["id"], "interface": interface, "region_id": REGION, "url": NEUTRON_URL}
+        endpoint = {
+            "service_id": service["id"],
+            "interface": interface,
+            "region_id": REGION,
+            "url": NEUTRON_URL,
+        }
         api.keystone("POST", "/endpoints", {"endpoint": endpoint})
-    roles = {role["name"]: role["id"] for role in api.keystone("GET", "/roles")["roles"]}
+    roles = {
+        role["name"]: role["id"]
+        for role in api.keystone("GET", "/roles")["roles"]
+    }
     for name in ("service", "reader"):
         if name not in roles:
-            roles[name] = api.keystone("POST", "/roles", {"role": {"name": name}})["role"]["id"]
+            roles[name] = api.keystone(
+                "POST", "/roles", {"role": {"name": name}}
+            )["role"]["id"]
     ids = {}
     for name in ("service", "demo"):
         project = {"name": name, "domain_id": "default"}
-        ids[f"project {name}"] = api.keystone("POST", "/projects", {"project": project})["project"]["id"]
+        ids[f"project {name}"] = api.keystone(
+            "POST", "/projects", {"project": project}
+        )["project"]["id"]
     for name, project_name, granted in (
         ("neutron", "service", ("admin", "service")),
         ("demo", "demo", ("member",)),
         ("demo-reader", "demo", ("reader",)),
     ):
         user = {"name": name, "password": PASSWORD, "domain_id": "default"}
-        ids[f"user {name}"] = api.keystone("POST", "/users", {"user": user})["user"]["id"]
+        ids[f"user {name}"] = api.keystone("POST", "/users", {"user": user})[
+            "user"
+        ]["id"]
         for role in granted:
-            project_id, user_id = ids[f"project {project_name}"], ids[f"user {name}"]
-            api.keystone("PUT", f"/projects/{project_id}/users/{user_id}/roles/{roles[role]}")
+            project_id, user_id = (
+                ids[f"project {project_name}"],
+                ids[f"user {name}"],
+            )
+            api.keystone(
+                "PUT",
+                f"/projects/{project_id}/users/{user_id}/roles/{roles[role]}",
+            )
     return ids
 
 
@@ -58,7 +80,11 @@ def networks(admin: Api, demo: Api) -> dict[str, str]:
         "network",
         name="public",
         shared=False,
-        **{"router:external": True, "provider:network_type": "flat", "provider:physical_network": PHYSNET},
+        **{
+            "router:external": True,
+            "provider:network_type": "flat",
+            "provider:physical_network": PHYSNET,
+        },
     )
     admin.create(
         "subnet",
@@ -68,11 +94,17 @@ def networks(admin: Api, demo: Api) -> dict[str, str]:
         cidr=EXTERNAL_SUBNET,
         gateway_ip=EXTERNAL_GATEWAY,
         enable_dhcp=False,
-        allocation_pools=[{"start": EXTERNAL_POOL[0], "end": EXTERNAL_POOL[1]}],
+        allocation_pools=[
+            {"start": EXTERNAL_POOL[0], "end": EXTERNAL_POOL[1]}
+        ],
     )
     private = demo.create("network", name="private")
     subnet = demo.create(
-        "subnet", name="private-subnet", network_id=private["id"], ip_version=4, cidr=PRIVATE_SUBNET
+        "subnet",
+        name="private-subnet",
+        network_id=private["id"],
+        ip_version=4,
+        cidr=PRIVATE_SUBNET,
     )
     subnet6 = demo.create(
         "subnet",
@@ -84,14 +116,27 @@ def networks(admin: Api, demo: Api) -> dict[str, str]:
         ipv6_address_mode="slaac",
         ipv6_ra_mode="slaac",
     )
-    return {"public": public["id"], "private": private["id"], "subnet": subnet["id"], "subnet6": subnet6["id"]}
+    return {
+        "public": public["id"],
+        "private": private["id"],
+        "subnet": subnet["id"],
+        "subnet6": subnet6["id"],
+    }
 
 
 def router(demo: Api, ids: dict[str, str]) -> dict[str, Any]:
     """Make the router r1 on all three networks; returns it."""
-    made = demo.create("router", name="r1", external_gateway_info={"network_id": ids["public"]})
+    made = demo.create(
+        "router",
+        name="r1",
+        external_gateway_info={"network_id": ids["public"]},
+    )
     for subnet in ("subnet", "subnet6"):
-        demo.neutron("PUT", f"/routers/{made['id']}/add_router_interface", {"subnet_id": ids[subnet]})
+        demo.neutron(
+            "PUT",
+            f"/routers/{made['id']}/add_router_interface",
+            {"subnet_id": ids[subnet]},
+        )
     return made
 
 
@@ -101,10 +146,22 @@ def server(admin: Api, demo: Api, ids: dict[str, str]) -> dict[str, str]:
     admin.neutron(
         "PUT",
         f"/ports/{port['id']}",
-        {"port": {"binding:host_id": SERVER_NODE, "device_owner": "compute:nova", "device_id": "server"}},
+        {
+            "port": {
+                "binding:host_id": SERVER_NODE,
+                "device_owner": "compute:nova",
+                "device_id": "server",
+            }
+        },
     )
-    floating = demo.create("floatingip", floating_network_id=ids["public"], port_id=port["id"])
-    fixed = next(item["ip_address"] for item in port["fixed_ips"] if item["subnet_id"] == ids["subnet"])
+    floating = demo.create(
+        "floatingip", floating_network_id=ids["public"], port_id=port["id"]
+    )
+    fixed = next(
+        item["ip_address"]
+        for item in port["fixed_ips"]
+        if item["subnet_id"] == ids["subnet"]
+    )
     return {
         "server_port": port["id"],
         "server_mac": port["mac_address"],
@@ -132,6 +189,9 @@ def clouds(layout: Layout) -> str:
             },
             "region_name": REGION,
             "identity_api_version": "3",
-            "router_ha": {"backend": "ssh", "ssh_config": str(layout.ssh_config)},
+            "router_ha": {
+                "backend": "ssh",
+                "ssh_config": str(layout.ssh_config),
+            },
         }
     return json.dumps({"clouds": found}, indent=2) + "\n"

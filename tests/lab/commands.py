@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from collections.abc import Sequence
 
 from tests.lab.errors import LabError
 
 #: What a daemon or a tool of the lab sees of the caller's environment: nothing.
-CLEAN = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8", "HOME": "/root"}
+CLEAN = {
+    "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+    "LANG": "C.UTF-8",
+    "HOME": "/root",
+}
 
 
 def run(
@@ -41,8 +46,12 @@ def run(
     except FileNotFoundError as error:
         raise LabError(f"{argv[0]}: {error.strerror}") from error
     except subprocess.TimeoutExpired as error:
-        raise LabError(f"no end after {timeout:g} s: {' '.join(argv)}") from error
+        raise LabError(
+            f"no end after {timeout:g} s: {' '.join(argv)}"
+        ) from error
     if check and done.returncode:
         printed = (done.stderr.strip() or done.stdout.strip())[-2000:]
-        raise LabError(f"exit {done.returncode} from {' '.join(argv)}\n{printed}")
+        raise LabError(
+            f"exit {done.returncode} from {' '.join(argv)}\n{printed}"
+        )
     return done

@@ -7,24 +7,31 @@ import shutil
 from concurrent.futures import ThreadPoolExecutor
 
 from tests.lab import settings
-from tests.lab.layout import (
-    CONTROL,
-    CONTROL_ADDRESS,
-    EXTERNAL_GATEWAY,
-    KEYSTONE_PORT,
-    KEYSTONE_URL,
-    MANAGEMENT_PREFIX,
-    NEUTRON_PORT,
-    PASSWORD,
-    REGION,
-    Layout,
-)
-from tests.lab.progress import say, until
+from tests.lab.layout import CONTROL
+from tests.lab.layout import CONTROL_ADDRESS
+from tests.lab.layout import EXTERNAL_GATEWAY
+from tests.lab.layout import KEYSTONE_PORT
+from tests.lab.layout import KEYSTONE_URL
+from tests.lab.layout import Layout
+from tests.lab.layout import MANAGEMENT_PREFIX
+from tests.lab.layout import NEUTRON_PORT
+from tests.lab.layout import PASSWORD
+from tests.lab.layout import REGION
+from tests.lab.progress import say
+from tests.lab.progress import until
 from tests.lab.sockets import connect
 from tests.lab.spaces import Space
 
 #: Everything that has to live for the cloud to answer.
-DAEMONS = ("anchor", "database", "epmd", "broker", "keystone", "neutron", "neutron-rpc")
+DAEMONS = (
+    "anchor",
+    "database",
+    "epmd",
+    "broker",
+    "keystone",
+    "neutron",
+    "neutron-rpc",
+)
 
 
 class Control(Space):
@@ -90,11 +97,20 @@ class Control(Space):
             ]
         )  # fmt: skip
         self.start("database", ["mariadbd", *settings.database(self.layout)])
-        client = ["mariadb", "--no-defaults", f"--socket={settings.DATABASE_SOCKET}"]
+        client = [
+            "mariadb",
+            "--no-defaults",
+            f"--socket={settings.DATABASE_SOCKET}",
+        ]
         until(
             "the database",
-            lambda: self.daemons.must_live("ctl.database")
-            and self.run([*client, "-e", "select 1"], check=False).returncode == 0,
+            lambda: (
+                self.daemons.must_live("ctl.database")
+                and self.run(
+                    [*client, "-e", "select 1"], check=False
+                ).returncode
+                == 0
+            ),
         )
         statements = "".join(
             f"create database {name} character set utf8mb3;"
@@ -112,15 +128,33 @@ class Control(Space):
         for path in (folder, *folder.iterdir()):
             shutil.chown(path, "rabbitmq", "rabbitmq")
         environment = settings.broker(self.layout)
-        become = ["setpriv", "--reuid=rabbitmq", "--regid=rabbitmq", "--init-groups", "--"]
+        become = [
+            "setpriv",
+            "--reuid=rabbitmq",
+            "--regid=rabbitmq",
+            "--init-groups",
+            "--",
+        ]
         # Started by us, or the broker would start one as a daemon that nobody has a record of.
-        self.start("epmd", [*become, "epmd", "-address", "127.0.0.1"], environment)
-        self.start("broker", [*become, "/usr/lib/rabbitmq/bin/rabbitmq-server"], environment)
-        until("the message broker", lambda: self.daemons.must_live("ctl.broker") and self._amqp(), 120)
+        self.start(
+            "epmd", [*become, "epmd", "-address", "127.0.0.1"], environment
+        )
+        self.start(
+            "broker",
+            [*become, "/usr/lib/rabbitmq/bin/rabbitmq-server"],
+            environment,
+        )
+        until(
+            "the message broker",
+            lambda: self.daemons.must_live("ctl.broker") and self._amqp(),
+            120,
+        )
 
     def _amqp(self) -> bool:
         """Whether the broker begins the protocol; its port alone is open a little earlier."""
-        with connect(self.layout.namespace_path(CONTROL), CONTROL_ADDRESS, 5672) as link:
+        with connect(
+            self.layout.namespace_path(CONTROL), CONTROL_ADDRESS, 5672
+        ) as link:
             link.sendall(b"AMQP\x00\x00\x09\x01")
             return link.recv(1) == b"\x01"
 
@@ -129,7 +163,16 @@ class Control(Space):
         manage = [self.tool("keystone-manage"), "--config-file", str(config)]
         self.run([*manage, "db_sync"], timeout=300)
         for keys in ("fernet_setup", "credential_setup"):
-            self.run([*manage, keys, "--keystone-user", "root", "--keystone-group", "root"])
+            self.run(
+                [
+                    *manage,
+                    keys,
+                    "--keystone-user",
+                    "root",
+                    "--keystone-group",
+                    "root",
+                ]
+            )
         self.run(
             [
                 *manage, "bootstrap", "--bootstrap-password", PASSWORD, "--bootstrap-region-id", REGION,
@@ -145,19 +188,36 @@ class Control(Space):
                 "OS_KEYSTONE_CONFIG_FILES": str(config),
             },
         )
-        until("Keystone", lambda: self.daemons.must_live("ctl.keystone") and self._answers(KEYSTONE_PORT, "/v3"))
+        until(
+            "Keystone",
+            lambda: (
+                self.daemons.must_live("ctl.keystone")
+                and self._answers(KEYSTONE_PORT, "/v3")
+            ),
+        )
 
     def _neutron_tables(self) -> None:
         self.run(
-            [self.tool("neutron-db-manage"), *self._neutron_files(), "upgrade", "heads"],
+            [
+                self.tool("neutron-db-manage"),
+                *self._neutron_files(),
+                "upgrade",
+                "heads",
+            ],
             timeout=600,
         )
 
     def _neutron_files(self) -> list[str]:
-        return [f"--config-file={self.layout.config / name}" for name in ("neutron.conf", "ml2.ini")]
+        return [
+            f"--config-file={self.layout.config / name}"
+            for name in ("neutron.conf", "ml2.ini")
+        ]
 
     def _neutron(self) -> None:
-        self.start("neutron-rpc", [self.tool("neutron-rpc-server"), *self._neutron_files()])
+        self.start(
+            "neutron-rpc",
+            [self.tool("neutron-rpc-server"), *self._neutron_files()],
+        )
         self.start(
             "neutron",
             [self.tool("gunicorn")],
@@ -169,13 +229,18 @@ class Control(Space):
         )
         until(
             "Neutron",
-            lambda: self.daemons.must_live("ctl.neutron", "ctl.neutron-rpc") and self._answers(NEUTRON_PORT, "/"),
+            lambda: (
+                self.daemons.must_live("ctl.neutron", "ctl.neutron-rpc")
+                and self._answers(NEUTRON_PORT, "/")
+            ),
             120,
         )
 
     def _answers(self, port: int, path: str) -> bool:
         link = http.client.HTTPConnection(CONTROL_ADDRESS, port, timeout=30)
-        link.sock = connect(self.layout.namespace_path(CONTROL), CONTROL_ADDRESS, port)
+        link.sock = connect(
+            self.layout.namespace_path(CONTROL), CONTROL_ADDRESS, port
+        )
         try:
             link.request("GET", path)
             return link.getresponse().status < 400

@@ -8,7 +8,9 @@ import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
+from collections.abc import Mapping
+from collections.abc import Sequence
 
 from tests.lab import processes
 from tests.lab.commands import CLEAN
@@ -41,7 +43,12 @@ class Daemons:
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
 
-    def start(self, name: str, argv: Sequence[str], env: Mapping[str, str] | None = None) -> Record:
+    def start(
+        self,
+        name: str,
+        argv: Sequence[str],
+        env: Mapping[str, str] | None = None,
+    ) -> Record:
         """Start a daemon in a session of its own, with its output in logs/<name>.log, and record it.
 
         The session makes it independent of whoever starts it: a daemon's children outlive it, as they do on a
@@ -74,13 +81,19 @@ class Daemons:
     def find(self, name: str) -> Record | None:
         """The record of a daemon, whether it is alive or not."""
         try:
-            return Record(**json.loads((self._layout.records / f"{name}.json").read_text()))
+            return Record(
+                **json.loads(
+                    (self._layout.records / f"{name}.json").read_text()
+                )
+            )
         except (FileNotFoundError, ValueError, TypeError):
             return None
 
     def all(self) -> list[Record]:
         """Every recorded daemon, by name."""
-        names = sorted(path.stem for path in self._layout.records.glob("*.json"))
+        names = sorted(
+            path.stem for path in self._layout.records.glob("*.json")
+        )
         return [record for record in map(self.find, names) if record]
 
     def alive(self, name: str) -> bool:
@@ -91,7 +104,11 @@ class Daemons:
     def last_words(self, name: str) -> str:
         """The end of a daemon's log, for an error message."""
         try:
-            lines = (self._layout.logs / f"{name}.log").read_text(errors="replace").splitlines()[-15:]
+            lines = (
+                (self._layout.logs / f"{name}.log")
+                .read_text(errors="replace")
+                .splitlines()[-15:]
+            )
         except OSError:
             return ""
         return "".join(f"\n  | {line}" for line in lines)
@@ -122,13 +139,24 @@ def send(pids: Iterable[int], number: int = signal.SIGKILL) -> None:
 
 def end(pids: Iterable[int], patience: float = 3) -> None:
     """SIGTERM, wait up to `patience` seconds, SIGKILL, and wait until all are gone."""
-    left = {pid: since for pid in pids if (since := processes.started(pid)) is not None}
+    left = {
+        pid: since
+        for pid in pids
+        if (since := processes.started(pid)) is not None
+    }
 
     def living() -> list[int]:
         reap()
-        return [pid for pid, since in left.items() if processes.started(pid) == since]
+        return [
+            pid
+            for pid, since in left.items()
+            if processes.started(pid) == since
+        ]
 
-    for number, seconds in ((signal.SIGTERM, patience), (signal.SIGKILL, 10.0)):
+    for number, seconds in (
+        (signal.SIGTERM, patience),
+        (signal.SIGKILL, 10.0),
+    ):
         if seconds <= 0:
             continue
         send(living(), number)

@@ -8,20 +8,37 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
+from collections.abc import Mapping
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tests.lab import cloud, control, mending, nodes, packages, processes, server, spaces, ssh
+from tests.lab import cloud
+from tests.lab import control
+from tests.lab import mending
+from tests.lab import nodes
+from tests.lab import packages
+from tests.lab import processes
+from tests.lab import repairs
+from tests.lab import server
+from tests.lab import spaces
+from tests.lab import ssh
 from tests.lab.api import Api
 from tests.lab.commands import run
-from tests.lab.daemons import Daemons, end
-from tests.lab.errors import LabDown, LabError
-from tests.lab.layout import CONTROL, EXTERNAL_GATEWAY, NODES, Layout
+from tests.lab.daemons import Daemons
+from tests.lab.daemons import end
+from tests.lab.errors import LabDown
+from tests.lab.errors import LabError
+from tests.lab.layout import CONTROL
+from tests.lab.layout import EXTERNAL_GATEWAY
+from tests.lab.layout import Layout
+from tests.lab.layout import NODES
 from tests.lab.nodes import Node
-from tests.lab.progress import say, until
+from tests.lab.progress import say
+from tests.lab.progress import until
 
 HINT = "try: python -m tests.lab up"
 
@@ -46,9 +63,13 @@ class Lab:
         lab = cls(layout)
         if not lab.layout.facts.exists():
             raise LabDown(f"the lab is not up; {HINT}")
-        vital = [f"{CONTROL}.{name}" for name in control.DAEMONS] + [f"{name}.anchor" for name in NODES]
+        vital = [f"{CONTROL}.{name}" for name in control.DAEMONS] + [
+            f"{name}.anchor" for name in NODES
+        ]
         if dead := [name for name in vital if not lab.daemons.alive(name)]:
-            raise LabDown(f"the lab is broken, no longer alive: {' '.join(dead)}; {HINT}")
+            raise LabDown(
+                f"the lab is broken, no longer alive: {' '.join(dead)}; {HINT}"
+            )
         return lab
 
     @property
@@ -65,7 +86,9 @@ class Lab:
     def up(self) -> None:
         """Bring the lab up; quick when it is up and healthy, from scratch when it is not."""
         if os.geteuid() != 0:
-            raise LabError("the lab makes network namespaces and has to be run by root")
+            raise LabError(
+                "the lab makes network namespaces and has to be run by root"
+            )
         with self._locked():
             packages.install(self.layout)
             if self.layout.facts.exists():
@@ -88,7 +111,11 @@ class Lab:
             Lab.attach(self.layout)
             for node in self.nodes.values():
                 node.check()
-            if asleep := [f"{a['binary']} on {a['host']}" for a in self.admin.agents() if not a["alive"]]:
+            if asleep := [
+                f"{a['binary']} on {a['host']}"
+                for a in self.admin.agents()
+                if not a["alive"]
+            ]:
                 return f"dead agents: {', '.join(asleep)}"
             self.wait_settled(self.facts["router"], 30)
             self.wait_reachable()
@@ -112,7 +139,9 @@ class Lab:
         """Leave nothing of an earlier life, whatever state it is in."""
         # First this, so that nobody takes for up what is being taken down.
         self.layout.facts.unlink(missing_ok=True)
-        recorded = [record.pid for record in self.daemons.all() if record.alive]
+        recorded = [
+            record.pid for record in self.daemons.all() if record.alive
+        ]
         # SIGKILL at once: nothing of it is kept, and an agent that ends in peace takes its time.
         end({*recorded, *processes.inhabitants(self.layout.state)}, 0)
         # What was being started just then.
@@ -143,14 +172,21 @@ class Lab:
         say("networks are made; waiting for the agents")
         until("all agents", self._agents_alive, 120)
         router = cloud.router(self.demo, facts)
-        facts |= {"router": router["id"], **cloud.server(self.admin, self.demo, facts)}
+        facts |= {
+            "router": router["id"],
+            **cloud.server(self.admin, self.demo, facts),
+        }
         say("router r1 is made; waiting for it to settle")
         host = self.nodes[cloud.SERVER_NODE]
         server.plug(host, facts)
         until("the server's port", lambda: server.tagged(host, facts), 60)
         active = self.wait_settled(router["id"], 180)
         say(f"router r1 is active on {active}")
-        until("an answer from the floating IP", lambda: self.ping(facts["floating_ip"]), 90)
+        until(
+            "an answer from the floating IP",
+            lambda: self.ping(facts["floating_ip"]),
+            90,
+        )
         part = self.layout.facts.with_suffix(".part")
         part.write_text(json.dumps(facts, indent=2))
         part.replace(self.layout.facts)
@@ -159,18 +195,33 @@ class Lab:
         for node in self.nodes.values():
             node.check()
         agents = self.admin.agents()
-        return len(agents) == 2 * len(NODES) and all(agent["alive"] for agent in agents)
+        return len(agents) == 2 * len(NODES) and all(
+            agent["alive"] for agent in agents
+        )
 
     # -- running things ----------------------------------------------------------------------------------------
 
     def environment(self, cloud: str = "lab") -> dict[str, str]:
         """The environment for clients: this process's own, with the lab's clouds.yaml and no other OS_ variable."""
-        kept = {key: value for key, value in os.environ.items() if not key.startswith("OS_")}
-        return {**kept, "OS_CLIENT_CONFIG_FILE": str(self.layout.clouds), "OS_CLOUD": cloud}
+        kept = {
+            key: value
+            for key, value in os.environ.items()
+            if not key.startswith("OS_")
+        }
+        return {
+            **kept,
+            "OS_CLIENT_CONFIG_FILE": str(self.layout.clouds),
+            "OS_CLOUD": cloud,
+        }
 
     def enter(self, argv: Sequence[str]) -> list[str]:
         """The argument list that runs `argv` on the network of `ctl`, with this machine's own files."""
-        return ["nsenter", f"--net={self.layout.namespace_path(CONTROL)}", "--", *argv]
+        return [
+            "nsenter",
+            f"--net={self.layout.namespace_path(CONTROL)}",
+            "--",
+            *argv,
+        ]
 
     def ctl(
         self,
@@ -182,7 +233,13 @@ class Lab:
     ) -> subprocess.CompletedProcess[str]:
         """Run a command on the network of `ctl`, with `environment()` plus `env`."""
         environment = {**self.environment(), **(env or {})}
-        return run(self.enter(argv), input=input, check=check, env=environment, timeout=timeout)
+        return run(
+            self.enter(argv),
+            input=input,
+            check=check,
+            env=environment,
+            timeout=timeout,
+        )
 
     def openstack(
         self,
@@ -196,8 +253,16 @@ class Lab:
         """Run the `openstack` of the interpreter that runs now, so that the plugin under test is in it."""
         program = Path(sys.prefix, "bin", "openstack")
         if not program.exists():
-            raise LabError(f"no {program}: install python-openstackclient for this interpreter")
-        return self.ctl([str(program), *arguments], input, check, {"OS_CLOUD": cloud, **(env or {})}, timeout)
+            raise LabError(
+                f"no {program}: install python-openstackclient for this interpreter"
+            )
+        return self.ctl(
+            [str(program), *arguments],
+            input,
+            check,
+            {"OS_CLOUD": cloud, **(env or {})},
+            timeout,
+        )
 
     def openstack_json(self, *arguments: str, cloud: str = "lab") -> Any:
         """The parsed output of an `openstack` command with `-f json`, whatever its exit code.
@@ -208,11 +273,19 @@ class Lab:
         try:
             return json.loads(done.stdout)
         except ValueError as error:
-            raise LabError(f"exit {done.returncode} and no JSON: {done.stderr or done.stdout}") from error
+            raise LabError(
+                f"exit {done.returncode} and no JSON: {done.stderr or done.stdout}"
+            ) from error
 
     def ping(self, address: str, count: int = 1) -> bool:
         """Whether an address answers at least one of `count` pings from `ctl`, one second each."""
-        return self.ctl(["ping", "-c", str(count), "-W", "1", "-q", address], check=False).returncode == 0
+        return (
+            self.ctl(
+                ["ping", "-c", str(count), "-W", "1", "-q", address],
+                check=False,
+            ).returncode
+            == 0
+        )
 
     def wait_reachable(self, timeout: float = 30) -> None:
         """Wait until the floating IP answers a ping, after making the active node of r1 known to every switch."""
@@ -222,7 +295,11 @@ class Lab:
             if self.ping(facts["floating_ip"]):
                 return True
             for name in self.active_nodes(facts["router"]):
-                self.nodes[name].router(facts["router"]).announce(EXTERNAL_GATEWAY, facts["server_ip"])
+                repairs.announce(
+                    self.nodes[name].router(facts["router"]),
+                    EXTERNAL_GATEWAY,
+                    facts["server_ip"],
+                )
             return False
 
         until("an answer from the floating IP", look, timeout, 0.1)
@@ -231,15 +308,26 @@ class Lab:
 
     def active_nodes(self, router_id: str) -> list[str]:
         """The nodes that hold a router's VRRP address with a living keepalived."""
-        return [name for name, node in self.nodes.items() if node.router(router_id).active()]
+        return [
+            name
+            for name, node in self.nodes.items()
+            if node.router(router_id).active()
+        ]
 
     def vip_nodes(self, router_id: str) -> list[str]:
         """The nodes that hold a router's VRRP address, whether keepalived lives or not."""
-        return [name for name, node in self.nodes.items() if node.holds_vip(router_id)]
+        return [
+            name
+            for name, node in self.nodes.items()
+            if node.holds_vip(router_id)
+        ]
 
     def claims(self, router_id: str) -> dict[str, str]:
         """What Neutron says: node name -> ha_state."""
-        return {agent["host"]: agent["ha_state"] for agent in self.admin.hosting(router_id)}
+        return {
+            agent["host"]: agent["ha_state"]
+            for agent in self.admin.hosting(router_id)
+        }
 
     def wait_settled(self, router_id: str, timeout: float = 90) -> str:
         """Wait until all is well with a router, and return the name of its active node. See `mending.settled`."""
@@ -252,9 +340,15 @@ class Lab:
             self.wait_reachable()
         return active
 
-    def create_router(self, name: str, gateway: bool = True, wait: bool = True) -> str:
+    def create_router(
+        self, name: str, gateway: bool = True, wait: bool = True
+    ) -> str:
         """Make an HA router in project demo, with an external gateway unless told otherwise; returns its id."""
-        outside = {"external_gateway_info": {"network_id": self.facts["public"]}} if gateway else {}
+        outside = (
+            {"external_gateway_info": {"network_id": self.facts["public"]}}
+            if gateway
+            else {}
+        )
         router_id = str(self.demo.create("router", name=name, **outside)["id"])
         if wait:
             self.wait_settled(router_id)
@@ -265,16 +359,30 @@ class Lab:
         for router in self.demo.neutron("GET", "/routers")["routers"]:
             if name not in (router["id"], router["name"]):
                 continue
-            ports = self.admin.neutron("GET", f"/ports?device_id={router['id']}")["ports"]
+            ports = self.admin.neutron(
+                "GET", f"/ports?device_id={router['id']}"
+            )["ports"]
             for port in ports:
-                if port["device_owner"] == "network:ha_router_replicated_interface":
+                if (
+                    port["device_owner"]
+                    == "network:ha_router_replicated_interface"
+                ):
                     body = {"port_id": port["id"]}
-                    self.demo.neutron("PUT", f"/routers/{router['id']}/remove_router_interface", body)
+                    self.demo.neutron(
+                        "PUT",
+                        f"/routers/{router['id']}/remove_router_interface",
+                        body,
+                    )
             self.demo.neutron("DELETE", f"/routers/{router['id']}")
-            until(f"the end of {name} on the nodes", lambda gone=router["id"]: self._gone(gone), 60)
+            self._wait_gone(str(router["id"]))
 
-    def _gone(self, router_id: str) -> bool:
-        return not any(node.router(router_id).exists() for node in self.nodes.values())
+    def _wait_gone(self, router_id: str) -> None:
+        def look() -> bool:
+            return not any(
+                node.router(router_id).exists() for node in self.nodes.values()
+            )
+
+        until(f"the end of router {router_id} on the nodes", look, 60)
 
     def parts(self) -> list[tuple[str, bool, int | None]]:
         """(name, alive, pid) of every process that belongs to a lab that is up."""
@@ -283,5 +391,11 @@ class Lab:
         found = []
         for name in names:
             record = self.daemons.find(name)
-            found.append((name, record is not None and record.alive, record.pid if record else None))
+            found.append(
+                (
+                    name,
+                    record is not None and record.alive,
+                    record.pid if record else None,
+                )
+            )
         return found

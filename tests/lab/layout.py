@@ -62,7 +62,9 @@ class Layout:
     @classmethod
     def default(cls) -> Layout:
         """The lab of the folder named by $OSC_HA_ROUTER_LAB, or of the default folder."""
-        return cls(Path(os.environ.get(STATE_VARIABLE) or DEFAULT_STATE).absolute())
+        return cls(
+            Path(os.environ.get(STATE_VARIABLE) or DEFAULT_STATE).absolute()
+        )
 
     @property
     def prefix(self) -> str:

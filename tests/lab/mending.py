@@ -1,12 +1,15 @@
-"""When a router is settled, and how to get there from any mess that a test left."""
+"""When a router is settled, and how to get there from any mess."""
 
 from __future__ import annotations
 
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+from tests.lab import repairs
 from tests.lab.api import ApiError
 from tests.lab.errors import LabError
+from tests.lab.layout import CHECK_CHILDREN_INTERVAL
 from tests.lab.layout import NODES
 from tests.lab.progress import until
 
@@ -17,33 +20,40 @@ if TYPE_CHECKING:
 def unsettled(lab: Lab, router_id: str) -> str | None:
     """What is not well with a router, in one line, or None.
 
-    Well is: all agents alive; keepalived and the state-change monitor alive on all three nodes; one node holds the
-    VRRP address, with every address that it should have, the others hold none; the API says the same.
+    Well is: all agents alive; keepalived and the state-change monitor alive
+    on all three nodes; one node holds the VRRP address, with every address
+    that it should have, the others hold none; the API says the same.
     """
-    for node in lab.nodes.values():
-        replica = node.router(router_id)
+    replicas = {
+        name: node.router(router_id) for name, node in lab.nodes.items()
+    }
+    for name, replica in replicas.items():
         if len(replica.keepalived_pids()) < 2:
-            return f"no keepalived on {node.name}"
+            return f"no keepalived on {name}"
         if replica.monitor_pid() is None:
-            return f"no state-change monitor on {node.name}"
+            return f"no state-change monitor on {name}"
         if replica.is_cut():
-            return f"the HA network of {node.name} is cut"
-    holders = lab.active_nodes(router_id)
+            return f"the HA network of {name} is cut"
+    holders = [name for name, replica in replicas.items() if replica.active()]
     if len(holders) != 1:
         return f"active on {' and '.join(holders) or 'no node'}"
-    for node in lab.nodes.values():
-        replica = node.router(router_id)
+    for name, replica in replicas.items():
         expected, held = replica.expected(), replica.addresses()
-        if node.name in holders:
+        if name in holders:
             if lacking := expected - held:
-                return f"{node.name} is active without {_listed(lacking)}"
+                return f"{name} is active without {_listed(lacking)}"
         elif extra := expected & held:
-            return f"{node.name} is not active but holds {_listed(extra)}"
+            return f"{name} is not active but holds {_listed(extra)}"
     agents = lab.admin.agents()
-    if dead := [f"{agent['binary']} on {agent['host']}" for agent in agents if not agent["alive"]]:
+    if dead := [
+        f"{a['binary']} on {a['host']}" for a in agents if not a["alive"]
+    ]:
         return f"dead agents: {', '.join(dead)}"
     claims = lab.claims(router_id)
-    if claims != {name: "active" if name in holders else "standby" for name in NODES}:
+    wanted = {
+        name: "active" if name in holders else "standby" for name in NODES
+    }
+    if claims != wanted:
         return f"active on {holders[0]}, but the API says {claims}"
     return None
 
@@ -56,83 +66,107 @@ def wait_settled(lab: Lab, router_id: str, timeout: float) -> str:
             raise LabError(trouble)
         return next(iter(lab.active_nodes(router_id)), None)
 
-    found = until(f"router {router_id} to settle", look, timeout, 0.5)
-    return str(found)
+    return str(until(f"router {router_id} to settle", look, timeout, 0.5))
 
 
 def mend(lab: Lab, router_id: str, timeout: float) -> str:
-    """Bring daemons, agents, network and addresses back; returns the active node.
-
-    Gently first: what Neutron mends by itself is left to it. Whatever is still wrong after that is begun anew.
-    """
+    """Bring everything back; returns the name of the active node."""
     end = time.monotonic() + timeout
     _revive(lab, router_id)
-    for step in (None, _restart_keepalived, _restart_agents):
-        if step:
-            step(lab, router_id)
-        # Dead agents need a report (5 s) and their children one look (10 s); then VRRP and the API follow.
-        patience = min(45.0, end - time.monotonic())
-        try:
-            return _wait(lab, router_id, patience)
-        except LabError:
-            if time.monotonic() >= end:
-                raise
-    return wait_settled(lab, router_id, max(end - time.monotonic(), 1))
+    began = time.monotonic()
+    # Whatever Neutron does not mend by itself within two looks at its children
+    # is begun anew, once.
+    patience = 2.5 * CHECK_CHILDREN_INTERVAL
+    while trouble := unsettled(lab, router_id) or _unfinished(lab, router_id):
+        if time.monotonic() > end:
+            raise LabError(f"not mended after {timeout:g} s: {trouble}")
+        if time.monotonic() > began + patience:
+            _restart(lab, router_id)
+            began, patience = time.monotonic(), 60.0
+        _help(lab, router_id)
+        time.sleep(1)
+    active = lab.active_nodes(router_id)[0]
+    for name, node in lab.nodes.items():
+        if name != active:
+            repairs.forget(node.router(router_id))
+    return active
 
 
-def _wait(lab: Lab, router_id: str, patience: float) -> str:
-    """Wait until settled, and help along what does not come by itself."""
-    try:
-        return wait_settled(lab, router_id, patience / 2)
-    except LabError:
-        holders = lab.active_nodes(router_id)
-        for node in lab.nodes.values():
-            replica = node.router(router_id)
-            replica.nudge()
-            if len(holders) == 1 and node.name not in holders and replica.expected() & replica.addresses():
-                replica.clean()
-    return wait_settled(lab, router_id, patience / 2)
+def _unfinished(lab: Lab, router_id: str) -> str | None:
+    """What else an L3 agent does on the active node, and has not done yet."""
+    for name, node in lab.nodes.items():
+        if lacking := repairs.lacking(node.router(router_id)):
+            return f"{name}: {lacking}"
+    return None
 
 
 def _revive(lab: Lab, router_id: str) -> None:
-    """Start what does not run, heal what is cut, enable what is disabled, bind what is unbound."""
+    """Start, heal, enable and bind what is not."""
+    before = {agent["id"]: agent for agent in lab.admin.agents()}
+    started = {name: node.mend() for name, node in lab.nodes.items()}
     for node in lab.nodes.values():
-        node.mend()
-    for node in lab.nodes.values():
-        replica = node.router(router_id)
-        replica.heal()
-        replica.links_up()
-    agents = lab.admin.agents()
-    for agent in agents:
+        node.router(router_id).heal()
+    for agent in before.values():
         if not agent["admin_state_up"]:
-            lab.admin.neutron("PUT", f"/agents/{agent['id']}", {"agent": {"admin_state_up": True}})
-    until("all agents to report", lambda: all(agent["alive"] for agent in lab.admin.agents()), 60, 0.5)
+            body = {"agent": {"admin_state_up": True}}
+            lab.admin.neutron("PUT", f"/agents/{agent['id']}", body)
+
+    def reported() -> bool:
+        # One that was killed just now still counts as alive: what was started
+        # again has to have said so.
+        return all(
+            agent["alive"]
+            and (
+                agent["binary"] not in started[agent["host"]]
+                or agent["started_at"] != before[agent["id"]]["started_at"]
+            )
+            for agent in lab.admin.agents()
+        )
+
+    until("all agents to report", reported, 90, 0.5)
     hosting = lab.claims(router_id)
-    for agent in agents:
-        if agent["binary"] == "neutron-l3-agent" and agent["host"] not in hosting:
-            try:
-                lab.admin.neutron("POST", f"/agents/{agent['id']}/l3-routers", {"router_id": router_id})
-            except ApiError as error:
-                # Neutron may have bound it again by itself meanwhile.
-                if error.status != 409:
-                    raise
+    for agent in before.values():
+        if agent["binary"] != "neutron-l3-agent" or agent["host"] in hosting:
+            continue
+        path = f"/agents/{agent['id']}/l3-routers"
+        try:
+            lab.admin.neutron("POST", path, {"router_id": router_id})
+        except ApiError as error:
+            # Neutron may have bound it again by itself meanwhile.
+            if error.status != 409:
+                raise
 
 
-def _restart_keepalived(lab: Lab, router_id: str) -> None:
-    """Begin anew on every node but one: a standby that is begun anew disturbs nobody."""
-    holders = lab.active_nodes(router_id)
-    for node in lab.nodes.values():
-        if holders[:1] != [node.name] or len(holders) > 1:
-            node.router(router_id).clean()
+def _help(lab: Lab, router_id: str) -> None:
+    """Put right what neither keepalived nor Neutron would."""
+    replicas = [node.router(router_id) for node in lab.nodes.values()]
+    for replica in replicas:
+        repairs.sweep(replica)
+        repairs.links_up(replica)
+    with ThreadPoolExecutor() as pool:
+        heard = set[str]().union(*pool.map(repairs.listen, replicas))
+    masters = [
+        replica for replica in replicas if replica.ha_address() in heard
+    ]
+    # With none or two of them keepalived is still about to find one.
+    if len(masters) == 1:
+        for replica in replicas:
+            if replica is masters[0]:
+                repairs.restore(replica)
+            else:
+                repairs.strip(replica)
+            repairs.report(replica)
 
 
-def _restart_agents(lab: Lab, router_id: str) -> None:
-    """Restart all L3 agents and keepalived with them: the state is what they read at their start."""
+def _restart(lab: Lab, router_id: str) -> None:
+    """Restart all L3 agents, with keepalived and the monitors."""
     for node in lab.nodes.values():
         node.kill_l3_agent()
-        node.router(router_id).clean()
+        repairs.clean(node.router(router_id))
+    for node in lab.nodes.values():
         node.start_l3_agent()
 
 
 def _listed(addresses: set[tuple[str, str]]) -> str:
-    return ", ".join(f"{address} on {device}" for device, address in sorted(addresses))
+    found = sorted(addresses)
+    return ", ".join(f"{address} on {device}" for device, address in found)

@@ -6,14 +6,21 @@ import signal
 import subprocess
 from collections.abc import Sequence
 
-from tests.lab import processes, settings, ssh
-from tests.lab.daemons import end, send
+from tests.lab import processes
+from tests.lab import settings
+from tests.lab import ssh
+from tests.lab.daemons import end
+from tests.lab.daemons import send
 from tests.lab.errors import LabError
-from tests.lab.layout import CONTROL, MANAGEMENT_PREFIX, NODES, Layout
+from tests.lab.layout import CONTROL
+from tests.lab.layout import Layout
+from tests.lab.layout import MANAGEMENT_PREFIX
+from tests.lab.layout import NODES
 from tests.lab.progress import until
 from tests.lab.replicas import Replica
 from tests.lab.sockets import connect
-from tests.lab.spaces import Space, link
+from tests.lab.spaces import link
+from tests.lab.spaces import Space
 
 #: What runs on a node all the time, in the order of starting.
 DAEMONS = ("anchor", "ovsdb", "vswitchd", "sshd", "ovs-agent", "l3-agent")
@@ -37,19 +44,40 @@ class Node(Space):
             control = Space(self.layout, CONTROL)
             control.run(["ip", "link", "set", port, "master", bridge, "up"])
             self.run(["ip", "link", "set", device, "up"])
-        self.run(["ip", "address", "add", f"{self.address}/{MANAGEMENT_PREFIX}", "dev", "eth0"])
+        self.run(
+            [
+                "ip",
+                "address",
+                "add",
+                f"{self.address}/{MANAGEMENT_PREFIX}",
+                "dev",
+                "eth0",
+            ]
+        )
         ssh.furnish(self)
         self.start_sshd()
         self._switch()
 
     def _switch(self) -> None:
         database = "/run/openvswitch/conf.db"
-        self.run(["ovsdb-tool", "create", database, "/usr/share/openvswitch/vswitch.ovsschema"])
+        self.run(
+            [
+                "ovsdb-tool",
+                "create",
+                database,
+                "/usr/share/openvswitch/vswitch.ovsschema",
+            ]
+        )
         self._start_ovsdb()
         until(
             f"the switch's database on {self.name}",
-            lambda: self.daemons.must_live(f"{self.name}.ovsdb")
-            and self.run(["ovs-vsctl", "--no-wait", "init"], check=False).returncode == 0,
+            lambda: (
+                self.daemons.must_live(f"{self.name}.ovsdb")
+                and self.run(
+                    ["ovs-vsctl", "--no-wait", "init"], check=False
+                ).returncode
+                == 0
+            ),
         )
         self._start_vswitchd()
         bridge = settings.PHYSICAL_BRIDGE
@@ -99,8 +127,14 @@ class Node(Space):
         venv = self.layout.venv / "bin"
         self.start(
             daemon,
-            [str(venv / program), "--config-file=/etc/neutron/neutron.conf", f"--config-file=/etc/neutron/{file}"],
-            {"PATH": f"{venv}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"},
+            [
+                str(venv / program),
+                "--config-file=/etc/neutron/neutron.conf",
+                f"--config-file=/etc/neutron/{file}",
+            ],
+            {
+                "PATH": f"{venv}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+            },
         )
 
     # -- agents ------------------------------------------------------------------------------------------------
@@ -116,7 +150,12 @@ class Node(Space):
         SIGSTOP and the like see `signal_l3_agent`.
         """
         self.signal_l3_agent(number)
-        until(f"the end of the L3 agent on {self.name}", lambda: not self.l3_agent_running(), 30, 0.05)
+        until(
+            f"the end of the L3 agent on {self.name}",
+            lambda: not self.l3_agent_running(),
+            30,
+            0.05,
+        )
 
     def signal_l3_agent(self, number: int) -> None:
         """Send a signal to the L3 agent's own processes."""
@@ -135,12 +174,15 @@ class Node(Space):
         return [
             pid
             for pid in processes.inhabitants(self.layout.state, self.name)
-            if processes.session(pid) == record.pid and _is_l3_agent(processes.command(pid))
+            if processes.session(pid) == record.pid
+            and _is_l3_agent(processes.command(pid))
         ]
 
     def start_ovs_agent(self) -> None:
         """Start the Open vSwitch agent unless it runs."""
-        self._agent("ovs-agent", "neutron-openvswitch-agent", "openvswitch_agent.ini")
+        self._agent(
+            "ovs-agent", "neutron-openvswitch-agent", "openvswitch_agent.ini"
+        )
 
     # -- SSH ---------------------------------------------------------------------------------------------------
 
@@ -152,7 +194,9 @@ class Node(Space):
 
     def _sshd_answers(self) -> bool:
         self.daemons.must_live(f"{self.name}.{ssh.DAEMON}")
-        with connect(self.layout.namespace_path(CONTROL), self.address, 22, 5) as socket:
+        with connect(
+            self.layout.namespace_path(CONTROL), self.address, 22, 5
+        ) as socket:
             return socket.recv(4) == b"SSH-"
 
     def stop_sshd(self) -> None:
@@ -163,7 +207,10 @@ class Node(Space):
         return [
             pid
             for pid in processes.inhabitants(self.layout.state, self.name)
-            if (processes.command(pid) or [""])[0].split(":")[0].rpartition("/")[2] == "sshd"
+            if (processes.command(pid) or [""])[0]
+            .split(":")[0]
+            .rpartition("/")[2]
+            == "sshd"
         ]
 
     def change_host_key(self) -> None:
@@ -186,7 +233,11 @@ class Node(Space):
         return Replica(self, router_id)
 
     def namespace_run(
-        self, router_id: str, argv: Sequence[str], input: str | None = None, check: bool = True
+        self,
+        router_id: str,
+        argv: Sequence[str],
+        input: str | None = None,
+        check: bool = True,
     ) -> subprocess.CompletedProcess[str]:
         """Run a command in a router's namespace on this node."""
         return self.router(router_id).run(argv, input=input, check=check)
@@ -211,19 +262,31 @@ class Node(Space):
         """Undo `cut_ha_network`; nothing happens when the port is not cut."""
         self.router(router_id).heal()
 
-    def mend(self) -> None:
-        """Start every daemon of the node that does not run, and continue every stopped process."""
-        send(processes.inhabitants(self.layout.state, self.name), signal.SIGCONT)
-        for name, start in (("ovsdb", self._start_ovsdb), ("vswitchd", self._start_vswitchd)):
+    def mend(self) -> set[str]:
+        """Start what does not run, and continue what was stopped.
+
+        Returns the names of the agents that had to be started.
+        """
+        inhabitants = processes.inhabitants(self.layout.state, self.name)
+        send(inhabitants, signal.SIGCONT)
+        for name, start in (
+            ("ovsdb", self._start_ovsdb),
+            ("vswitchd", self._start_vswitchd),
+        ):
             if not self.daemons.alive(f"{self.name}.{name}"):
                 start()
         self.restore_host_key()
         self.start_sshd()
-        self.start_ovs_agent()
+        started = set()
+        if not self.daemons.alive(f"{self.name}.ovs-agent"):
+            self.start_ovs_agent()
+            started.add("neutron-openvswitch-agent")
         if not self.daemons.alive(f"{self.name}.l3-agent"):
             # A worker may have outlived its parent.
             end(self._l3_agent(), 0)
             self.start_l3_agent()
+            started.add("neutron-l3-agent")
+        return started
 
     def check(self) -> None:
         """LabError that names the first daemon of the node that does not live."""
@@ -235,4 +298,8 @@ class Node(Space):
 def _is_l3_agent(argv: list[str]) -> bool:
     """Whether an argument list is the agent's, under the interpreter or under the title it gives itself."""
     text = " ".join(argv[:3])
-    return "neutron-l3-agent" in text and "privsep" not in text and "sudo" not in argv[:1]
+    return (
+        "neutron-l3-agent" in text
+        and "privsep" not in text
+        and "sudo" not in argv[:1]
+    )

@@ -46,24 +46,48 @@ def install(layout: Layout) -> None:
 
 def missing() -> list[str]:
     """The Debian packages that are not installed."""
-    done = run(["dpkg-query", "--show", "--showformat=${Package} ${db:Status-Status}\n", *DEBIAN], check=False)
-    present = {line.split()[0] for line in done.stdout.splitlines() if line.endswith(" installed")}
+    done = run(
+        [
+            "dpkg-query",
+            "--show",
+            "--showformat=${Package} ${db:Status-Status}\n",
+            *DEBIAN,
+        ],
+        check=False,
+    )
+    present = {
+        line.split()[0]
+        for line in done.stdout.splitlines()
+        if line.endswith(" installed")
+    }
     return [name for name in DEBIAN if name not in present]
 
 
 def _debian() -> None:
     wanted = missing()
     if not wanted:
+        # A run that was killed may have left its policy behind while apt-get went on to the end.
+        _restore_policy()
         return
     say(f"installing Debian packages: {' '.join(wanted)}")
     apt = ["apt-get", "-y", "-q", "-o", "DPkg::Lock::Timeout=600"]
-    quiet = {"DEBIAN_FRONTEND": "noninteractive", "DEBCONF_NONINTERACTIVE_SEEN": "true"}
+    quiet = {
+        "DEBIAN_FRONTEND": "noninteractive",
+        "DEBCONF_NONINTERACTIVE_SEEN": "true",
+    }
     with _nothing_starts():
         # A run that was killed in the middle of an installation leaves packages unpacked only.
         run(["dpkg", "--configure", "-a"], env=quiet, check=False, timeout=600)
         run([*apt, "update"], env=quiet, timeout=600)
         run(
-            [*apt, "-o", "Dpkg::Options::=--force-confold", "install", "--no-install-recommends", *wanted],
+            [
+                *apt,
+                "-o",
+                "Dpkg::Options::=--force-confold",
+                "install",
+                "--no-install-recommends",
+                *wanted,
+            ],
             env=quiet,
             timeout=1800,
         )
@@ -85,25 +109,36 @@ def _nothing_starts() -> Iterator[None]:
     try:
         yield
     finally:
-        if _ASIDE.exists():
-            _ASIDE.replace(_POLICY)
-        else:
-            _POLICY.unlink()
+        _restore_policy()
+
+
+def _restore_policy() -> None:
+    if _ASIDE.exists():
+        _ASIDE.replace(_POLICY)
+    elif _POLICY.exists() and _POLICY.read_text(errors="replace") == _OURS:
+        _POLICY.unlink()
 
 
 def _venv(layout: Layout) -> None:
-    requirements, constraints = HERE / "requirements.txt", HERE / "constraints.txt"
+    requirements, constraints = (
+        HERE / "requirements.txt",
+        HERE / "constraints.txt",
+    )
     stamp = layout.venv / "lab-stamp"
-    wanted = hashlib.sha256(requirements.read_bytes() + constraints.read_bytes()).hexdigest()
+    wanted = hashlib.sha256(
+        requirements.read_bytes() + constraints.read_bytes()
+    ).hexdigest()
     if stamp.exists() and stamp.read_text() == wanted:
         return
     say("installing Keystone and Neutron into a virtual environment")
     began = time.monotonic()
     shutil.rmtree(layout.venv, ignore_errors=True)
-    run([PYTHON, "-m", "venv", str(layout.venv)])
+    # When this program is killed, an installation that goes on would get in the way of the next one.
+    tied = ["setpriv", "--pdeathsig=KILL", "--"]
+    run([*tied, PYTHON, "-m", "venv", str(layout.venv)])
     run(
         [
-            str(layout.venv / "bin/pip"), "install", "--quiet", "--disable-pip-version-check",
+            *tied, str(layout.venv / "bin/pip"), "install", "--quiet", "--disable-pip-version-check",
             "--requirement", str(requirements), "--constraint", str(constraints),
         ],
         timeout=1800,

@@ -12,7 +12,12 @@ MARK = "osc-ha-router-lab"
 
 def _fields(pid: int) -> list[str]:
     """The fields of /proc/PID/stat from the third (state) on; the second, the name, may hold anything."""
-    return Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+    return (
+        Path(f"/proc/{pid}/stat")
+        .read_text(errors="replace")
+        .rpartition(")")[2]
+        .split()
+    )
 
 
 def started(pid: int) -> int | None:
@@ -88,4 +93,12 @@ def namespace(path: str) -> int | None:
 def inside(path: str) -> list[int]:
     """Processes whose network namespace is the one that a file stands for."""
     wanted = namespace(path)
-    return [] if wanted is None else [pid for pid in everyone() if namespace(f"/proc/{pid}/ns/net") == wanted]
+    return (
+        []
+        if wanted is None
+        else [
+            pid
+            for pid in everyone()
+            if namespace(f"/proc/{pid}/ns/net") == wanted
+        ]
+    )

@@ -15,10 +15,16 @@ _began = time.monotonic()
 
 def say(text: str) -> None:
     """Print one line with the seconds since this program started."""
-    print(f"[{time.monotonic() - _began:6.1f} s] {text}", file=sys.stderr, flush=True)
+    print(
+        f"[{time.monotonic() - _began:6.1f} s] {text}",
+        file=sys.stderr,
+        flush=True,
+    )
 
 
-def until(what: str, look: Callable[[], T], timeout: float = 60, pause: float = 0.25) -> T:
+def until(
+    what: str, look: Callable[[], T], timeout: float = 60, pause: float = 0.25
+) -> T:
     """Call `look` until it returns something true, and return that.
 
     `what` says what is awaited; LabError repeats it together with the last error of `look`. An OSError or

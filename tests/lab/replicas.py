@@ -1,4 +1,4 @@
-"""One router on one node: what is really there, and how to break and mend it."""
+"""One router on one node: what is really there, and cutting it off."""
 
 from __future__ import annotations
 
@@ -6,15 +6,17 @@ import json
 import re
 import subprocess
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
+from typing import TYPE_CHECKING
 
 from tests.lab import processes
-from tests.lab.daemons import end
 from tests.lab.errors import LabError
 from tests.lab.layout import UNUSED_VLAN
 
 if TYPE_CHECKING:
     from tests.lab.spaces import Space
+
+_MONITOR = "neutron-keepalived-state-change"
 
 
 class Replica:
@@ -27,37 +29,65 @@ class Replica:
         self.folder = f"/var/lib/neutron/ha_confs/{router_id}"
 
     def run(
-        self, argv: Sequence[str], input: str | None = None, check: bool = True
+        self,
+        argv: Sequence[str],
+        input: str | None = None,
+        check: bool = True,
     ) -> subprocess.CompletedProcess[str]:
         """Run a command in the router's namespace, with the node's files."""
-        return self.node.run(["nsenter", f"--net=/run/netns/{self.namespace}", "--", *argv], input, check)
+        enter = ["nsenter", f"--net=/run/netns/{self.namespace}", "--"]
+        return self.node.run([*enter, *argv], input, check)
 
     def exists(self) -> bool:
         """Whether the node has the router's namespace."""
-        return self.node.run(["test", "-e", f"/run/netns/{self.namespace}"], check=False).returncode == 0
-
-    # -- what is there -----------------------------------------------------------------------------------------
+        path = f"/run/netns/{self.namespace}"
+        return self.node.run(["test", "-e", path], check=False).returncode == 0
 
     def configuration(self) -> str:
         """keepalived.conf as Neutron wrote it; empty when there is none."""
-        return self.node.run(["cat", f"{self.folder}/keepalived.conf"], check=False).stdout
+        return self._read(f"{self.folder}/keepalived.conf")
 
     def vip(self) -> str | None:
-        """The VRRP address with its prefix length, such as 169.254.0.17/24."""
-        found = re.search(r"virtual_ipaddress \{\s+(\S+)", self.configuration())
+        """The VRRP address with its prefix length: 169.254.0.17/24."""
+        text = self.configuration()
+        found = re.search(r"virtual_ipaddress \{\s+(\S+)", text)
         return found[1] if found else None
 
+    def ha_device(self) -> str | None:
+        """The name of the router's HA device here."""
+        found = re.search(r"interface (ha-\S+)", self.configuration())
+        return found[1] if found else None
+
+    def ha_address(self) -> str | None:
+        """The address that the router's VRRP advertisements come from."""
+        device = self.ha_device()
+        for name, address in self.addresses():
+            if name == device and address.endswith("/18"):
+                return address.partition("/")[0]
+        return None
+
     def expected(self) -> set[tuple[str, str]]:
-        """(device, address/length) of everything that the active replica has to hold, the VRRP address included."""
-        text = self.configuration()
+        """What the active replica has to hold: (device, address/length).
+
+        The VRRP address is among them.
+        """
+        blocks = re.findall(
+            r"virtual_ipaddress(?:_excluded)? \{([^}]*)\}",
+            self.configuration(),
+        )
         return {
             (device, address)
-            for block in re.findall(r"virtual_ipaddress(?:_excluded)? \{([^}]*)\}", text)
-            for address, device in re.findall(r"^\s*(\S+) dev (\S+)", block, re.MULTILINE)
+            for block in blocks
+            for address, device in re.findall(
+                r"^\s*(\S+) dev (\S+)", block, re.MULTILINE
+            )
         }
 
     def addresses(self) -> set[tuple[str, str]]:
-        """(device, address/length) of every address in the namespace; empty when there is no namespace."""
+        """What the namespace holds: (device, address/length).
+
+        Empty when there is no namespace.
+        """
         done = self.run(["ip", "-json", "address", "show"], check=False)
         if done.returncode:
             return set()
@@ -70,105 +100,114 @@ class Replica:
         }
 
     def holds_vip(self) -> bool:
-        """Whether the namespace holds the VRRP address, whoever left it there."""
+        """Whether the VRRP address is here, whoever left it."""
         vip = self.vip()
-        return vip is not None and any(address == vip for _device, address in self.addresses())
+        return vip is not None and any(
+            address == vip for _device, address in self.addresses()
+        )
+
+    def pids(self) -> list[int]:
+        """Host pids of all processes in the namespace."""
+        argv = ["ip", "netns", "pids", self.namespace]
+        found = self.node.run(argv, check=False).stdout.split()
+        return [
+            int(pid)
+            for pid in found
+            if processes.started(int(pid)) is not None
+        ]
+
+    def program_pids(self, program: str) -> list[int]:
+        """Host pids of one program in the namespace, parents first.
+
+        Found by the network namespace that they are in, not by pid files:
+        those may lie.
+        """
+        pids = [
+            pid
+            for pid in self.pids()
+            if (processes.command(pid) or [""])[0].rpartition("/")[2]
+            == program
+        ]
+        return sorted(
+            pids, key=lambda pid: (processes.parent(pid) in pids, pid)
+        )
 
     def keepalived_pids(self) -> list[int]:
-        """Host pids of the keepalived processes in the namespace: the parent first, then its child."""
-        # Found by the network namespace that they are in, not by pid files: those may lie.
-        found = self.node.run(["ip", "netns", "pids", self.namespace], check=False).stdout.split()
-        pids = [int(pid) for pid in found if _is(int(pid), "keepalived") and processes.started(int(pid)) is not None]
-        return sorted(pids, key=lambda pid: (processes.parent(pid) in pids, pid))
+        """Host pids of keepalived: the parent first, then its child."""
+        return self.program_pids("keepalived")
 
     def active(self) -> bool:
-        """Whether this replica really is active: the VRRP address is there and a keepalived with its child lives."""
+        """Whether this replica really is the active one.
+
+        That is: it holds the VRRP address, and keepalived and its child live.
+        """
         return len(self.keepalived_pids()) >= 2 and self.holds_vip()
 
+    def state(self) -> str:
+        """The word in the state file: primary, backup or nothing."""
+        return self._read(f"{self.folder}/state").strip()
+
     def monitor_pid(self) -> int | None:
-        """Host pid of neutron-keepalived-state-change for this router, or None."""
-        for pid in processes.inhabitants(self.node.layout.state, self.node.name):
-            argv = processes.command(pid)
-            if (
-                self.router_id in argv
-                and any(part.endswith("neutron-keepalived-state-change") for part in argv[:3])
-                and "sudo" not in argv[0]
-                # The script forks a loop that has the same arguments; the parent is the one in the pid file.
-                and processes.command(processes.parent(pid) or 0) != argv
-            ):
-                return pid
-        return None
+        """Host pid of the state-change monitor, or None.
 
-    def ha_device(self) -> str | None:
-        """The name of the router's HA device here."""
-        found = re.search(r"interface (ha-\S+)", self.configuration())
-        return found[1] if found else None
+        The one that Neutron knows; see `monitors` for what else there may be.
+        """
+        path = (
+            f"/var/lib/neutron/external/pids/{self.router_id}"
+            f".monitor.pid.{_MONITOR}-monitor"
+        )
+        text = self._read(path).strip()
+        return int(text) if text and int(text) in self.monitors() else None
 
-    # -- the HA network ----------------------------------------------------------------------------------------
+    def monitors(self) -> list[int]:
+        """Host pids of every process of a state-change monitor.
+
+        The script forks a loop with the same arguments, and the loop outlives
+        it when it is killed.
+        """
+        node = self.node
+        found = processes.inhabitants(node.layout.state, node.name)
+        return [pid for pid in found if self._is_monitor(pid)]
+
+    def _is_monitor(self, pid: int) -> bool:
+        argv = processes.command(pid)
+        return (
+            self.router_id in argv
+            and argv[0] != "sudo"
+            and any(part.endswith(_MONITOR) for part in argv[:3])
+        )
+
+    def _read(self, path: str) -> str:
+        return self.node.run(["cat", path], check=False).stdout
 
     def cut(self) -> None:
-        """Cut the HA port off from the HA network, both ways; it stays so until `heal`.
+        """Cut the HA port off from the HA network, both ways.
 
-        As a trunk of a VLAN that nobody uses the port neither sends nor gets untagged frames. Changing its tag would
-        do too, but only for seconds: the Open vSwitch agent notices a wrong tag and puts it right.
+        It stays so until `heal`. As a trunk of a VLAN that nobody uses the
+        port neither sends nor gets untagged frames. Changing its tag would do
+        too, but only for seconds: the Open vSwitch agent notices a wrong tag
+        and puts it right.
         """
         device = self.ha_device()
         if device is None:
-            raise LabError(f"{self.node.name} has no HA port of router {self.router_id}")
-        self.node.run(["ovs-vsctl", "set", "Port", device, "vlan_mode=trunk", f"trunks={UNUSED_VLAN}"])
+            raise LabError(
+                f"{self.node.name} has no HA port of router {self.router_id}"
+            )
+        trunk = ["vlan_mode=trunk", f"trunks={UNUSED_VLAN}"]
+        self.node.run(["ovs-vsctl", "set", "Port", device, *trunk])
 
     def heal(self) -> None:
         """Undo `cut`; nothing happens when the port is not cut."""
-        if self.is_cut():
-            self.node.run(
-                ["ovs-vsctl", "clear", "Port", str(self.ha_device()), "vlan_mode", "--", "clear", "Port",
-                 str(self.ha_device()), "trunks"]
-            )  # fmt: skip
+        device = self.ha_device()
+        if device is not None and self.is_cut():
+            columns = ["vlan_mode", "trunks"]
+            self.node.run(["ovs-vsctl", "clear", "Port", device, *columns])
 
     def is_cut(self) -> bool:
         """Whether `cut` was done to the HA port."""
         device = self.ha_device()
         if device is None:
             return False
-        done = self.node.run(["ovs-vsctl", "get", "Port", device, "trunks"], check=False)
-        return done.stdout.strip() == f"[{UNUSED_VLAN}]"
-
-    # -- mending -----------------------------------------------------------------------------------------------
-
-    def clean(self) -> None:
-        """End keepalived here and remove every address that only the active replica may hold.
-
-        The agent starts keepalived again at its next look.
-        """
-        end(self.keepalived_pids(), 3)
-        held = self.addresses()
-        for device, address in sorted(self.expected() & held):
-            self.run(["ip", "address", "del", address, "dev", device], check=False)
-
-    def links_up(self) -> None:
-        """Set every device of the router up."""
-        listing = self.run(["ip", "-json", "link", "show"], check=False).stdout
-        for item in json.loads(listing or "[]"):
-            if item and item["ifname"][:3] in ("ha-", "qr-", "qg-") and "UP" not in item["flags"]:
-                self.run(["ip", "link", "set", item["ifname"], "up"], check=False)
-
-    def announce(self, *addresses: str) -> None:
-        """Send something from the router to each address, so that every switch learns where the router is now.
-
-        On losing its addresses a node sends a last multicast report from the router's own MAC, and switches believe
-        it (LP 1859832) until the active node sends something itself, which may take a minute.
-        """
-        for address in addresses:
-            self.run(["ping", "-c", "2", "-i", "0.2", "-W", "1", "-q", address], check=False)
-
-    def nudge(self) -> None:
-        """Make the state-change monitor tell the agent its first state.
-
-        A monitor that was started again keeps silent until it has read one address event, whatever it is about.
-        """
-        for verb in ("add", "del"):
-            self.run(["ip", "address", verb, "127.86.0.1/32", "dev", "lo"], check=False)
-
-
-def _is(pid: int, name: str) -> bool:
-    return (processes.command(pid) or [""])[0].rpartition("/")[2] == name
+        argv = ["ovs-vsctl", "get", "Port", device, "trunks"]
+        found = self.node.run(argv, check=False).stdout.strip()
+        return found == f"[{UNUSED_VLAN}]"

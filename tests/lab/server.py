@@ -26,7 +26,14 @@ def plug(node: Space, facts: dict[str, str]) -> None:
             "external_ids:iface-status=active",
         ]
     )  # fmt: skip
-    until(f"the device {device}", lambda: node.run(["ip", "link", "show", device], check=False).returncode == 0, 20)
+    until(
+        f"the device {device}",
+        lambda: (
+            node.run(["ip", "link", "show", device], check=False).returncode
+            == 0
+        ),
+        20,
+    )
     node.run(["ip", "link", "set", device, "netns", NAMESPACE])
     inside = ["ip", "-n", NAMESPACE]
     gateway = facts["server_ip"].rpartition(".")[0] + ".1"
@@ -41,12 +48,25 @@ def plug(node: Space, facts: dict[str, str]) -> None:
 
 def tagged(node: Space, facts: dict[str, str]) -> bool:
     """Whether the Open vSwitch agent has put the server's port on its network."""
-    done = node.run(["ovs-vsctl", "get", "Port", f"tap{facts['server_port'][:11]}", "tag"], check=False)
+    done = node.run(
+        ["ovs-vsctl", "get", "Port", f"tap{facts['server_port'][:11]}", "tag"],
+        check=False,
+    )
     text = done.stdout.strip()
     return text.isdigit() and int(text) < 4094
 
 
 def describe(node: Space) -> str:
     """The server's addresses as `ip` prints them, for a person."""
-    links = json.loads(node.run(["ip", "-n", NAMESPACE, "-json", "address"], check=False).stdout or "[]")
-    return " ".join(item["local"] for link in links for item in link.get("addr_info", []) if link["ifname"] != "lo")
+    links = json.loads(
+        node.run(
+            ["ip", "-n", NAMESPACE, "-json", "address"], check=False
+        ).stdout
+        or "[]"
+    )
+    return " ".join(
+        item["local"]
+        for link in links
+        for item in link.get("addr_info", [])
+        if link["ifname"] != "lo"
+    )

@@ -4,20 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from tests.lab.layout import (
-    AGENT_DOWN_TIME,
-    CHECK_CHILDREN_INTERVAL,
-    CONTROL_ADDRESS,
-    KEYSTONE_PORT,
-    KEYSTONE_URL,
-    NEUTRON_PORT,
-    PASSWORD,
-    PHYSNET,
-    REGION,
-    REPORT_INTERVAL,
-    VRRP_ADVERT_INTERVAL,
-    Layout,
-)
+from tests.lab.layout import AGENT_DOWN_TIME
+from tests.lab.layout import CHECK_CHILDREN_INTERVAL
+from tests.lab.layout import CONTROL_ADDRESS
+from tests.lab.layout import KEYSTONE_PORT
+from tests.lab.layout import KEYSTONE_URL
+from tests.lab.layout import Layout
+from tests.lab.layout import NEUTRON_PORT
+from tests.lab.layout import PASSWORD
+from tests.lab.layout import PHYSNET
+from tests.lab.layout import REGION
+from tests.lab.layout import REPORT_INTERVAL
+from tests.lab.layout import VRRP_ADVERT_INTERVAL
 
 #: Where the database listens inside `ctl`; there is no TCP port.
 DATABASE_SOCKET = "/run/lab/database.sock"
@@ -31,7 +29,11 @@ def ini(sections: Sections) -> str:
     """An INI file as oslo.config reads it."""
     lines = []
     for section, options in sections.items():
-        lines += [f"[{section}]", *(f"{key} = {value}" for key, value in options.items()), ""]
+        lines += [
+            f"[{section}]",
+            *(f"{key} = {value}" for key, value in options.items()),
+            "",
+        ]
     return "\n".join(lines)
 
 
@@ -151,7 +153,10 @@ def neutron(layout: Layout) -> str:
         "notify_nova_on_port_status_changes": False,
         "notify_nova_on_port_data_changes": False,
     }
-    sections["database"] = {"connection": database_url("neutron"), "max_pool_size": 20}
+    sections["database"] = {
+        "connection": database_url("neutron"),
+        "max_pool_size": 20,
+    }
     sections["keystone_authtoken"] = {
         "auth_type": "password",
         "auth_url": KEYSTONE_URL,
@@ -201,7 +206,10 @@ def openvswitch_agent() -> str:
                 "ovsdb_connection": "tcp:127.0.0.1:6640",
             },
             "agent": {"tunnel_types": ""},
-            "securitygroup": {"enable_security_group": False, "firewall_driver": "noop"},
+            "securitygroup": {
+                "enable_security_group": False,
+                "firewall_driver": "noop",
+            },
         }
     )
 
@@ -215,7 +223,9 @@ def l3_agent() -> str:
                 "ha_vrrp_advert_int": VRRP_ADVERT_INTERVAL,
                 "enable_metadata_proxy": True,
             },
-            "AGENT": {"check_child_processes_interval": CHECK_CHILDREN_INTERVAL},
+            "AGENT": {
+                "check_child_processes_interval": CHECK_CHILDREN_INTERVAL
+            },
             "ovs": {"ovsdb_connection": "tcp:127.0.0.1:6640"},
         }
     )

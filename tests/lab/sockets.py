@@ -12,7 +12,9 @@ _CLONE_NEWNET = 0x40000000
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def connect(namespace: Path, host: str, port: int, timeout: float = 30) -> socket.socket:
+def connect(
+    namespace: Path, host: str, port: int, timeout: float = 30
+) -> socket.socket:
     """A connected socket that lives in the network namespace of a file such as /run/netns/NAME.
 
     A socket belongs to the namespace of the thread that made it, and setns(2) moves one thread only: so a thread is

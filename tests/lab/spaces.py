@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.lab import processes
 from tests.lab.commands import run
-from tests.lab.daemons import Daemons, Record
-from tests.lab.errors import LabDown, LabError
-from tests.lab.layout import CONTROL, NODES, Layout
+from tests.lab.daemons import Daemons
+from tests.lab.daemons import Record
+from tests.lab.errors import LabDown
+from tests.lab.errors import LabError
+from tests.lab.layout import CONTROL
+from tests.lab.layout import Layout
+from tests.lab.layout import NODES
 from tests.lab.progress import until
 
 
@@ -27,12 +32,23 @@ class Space:
         """The pid of the process that keeps the namespaces; LabDown when it is gone."""
         record = self.daemons.find(f"{self.name}.anchor")
         if record is None or not record.alive:
-            raise LabDown(f"{self.name} is not up; try: python -m tests.lab up")
+            raise LabDown(
+                f"{self.name} is not up; try: python -m tests.lab up"
+            )
         return record.pid
 
     def enter(self, argv: Sequence[str]) -> list[str]:
         """The argument list that runs `argv` inside."""
-        return ["nsenter", "-t", str(self.anchor), "-n", "-m", "-u", "--", *argv]
+        return [
+            "nsenter",
+            "-t",
+            str(self.anchor),
+            "-n",
+            "-m",
+            "-u",
+            "--",
+            *argv,
+        ]
 
     def run(
         self,
@@ -43,11 +59,24 @@ class Space:
         timeout: float | None = 120,
     ) -> subprocess.CompletedProcess[str]:
         """Run a command inside, as root, and return it with what it printed."""
-        return run(self.enter(argv), input=input, check=check, env=env, timeout=timeout)
+        return run(
+            self.enter(argv),
+            input=input,
+            check=check,
+            env=env,
+            timeout=timeout,
+        )
 
-    def start(self, daemon: str, argv: Sequence[str], env: Mapping[str, str] | None = None) -> Record:
+    def start(
+        self,
+        daemon: str,
+        argv: Sequence[str],
+        env: Mapping[str, str] | None = None,
+    ) -> Record:
         """Start a daemon inside; it is recorded as `<name>.<daemon>`."""
-        return self.daemons.start(f"{self.name}.{daemon}", self.enter(argv), env)
+        return self.daemons.start(
+            f"{self.name}.{daemon}", self.enter(argv), env
+        )
 
     def create(self) -> None:
         """Make the namespaces, with a /run and (on a node) an /etc and a /var/lib/neutron of their own."""
@@ -62,17 +91,35 @@ class Space:
         )  # fmt: skip
         until(
             f"the namespaces of {self.name}",
-            lambda: processes.command(self.anchor)[:1] == ["sleep"]
-            and processes.namespace(f"/proc/{self.anchor}/ns/mnt") != processes.namespace("/proc/self/ns/mnt"),
+            lambda: (
+                processes.command(self.anchor)[:1] == ["sleep"]
+                and processes.namespace(f"/proc/{self.anchor}/ns/mnt")
+                != processes.namespace("/proc/self/ns/mnt")
+            ),
             10,
             0.01,
         )
         self.run(["hostname", self.name])
         # Without this the private mount namespace would keep every network namespace of the host alive.
-        self.run(["umount", "--recursive", "--lazy", "/run/netns"], check=False)
+        self.run(
+            ["umount", "--recursive", "--lazy", "/run/netns"], check=False
+        )
         self.run(["mount", "-t", "tmpfs", "-o", "mode=755", "tmpfs", "/run"])
-        self.run(["tee", f"/run/{processes.MARK}"], input=f"{self.layout.state}\n{self.name}\n")
-        self.run(["mkdir", "-p", "/run/netns", "/run/lock", "/run/openvswitch", "/run/sshd", "/run/lab"])
+        self.run(
+            ["tee", f"/run/{processes.MARK}"],
+            input=f"{self.layout.state}\n{self.name}\n",
+        )
+        self.run(
+            [
+                "mkdir",
+                "-p",
+                "/run/netns",
+                "/run/lock",
+                "/run/openvswitch",
+                "/run/sshd",
+                "/run/lab",
+            ]
+        )
         # /sys shows the devices of the network namespace that mounted it.
         self.run(["mount", "-t", "sysfs", "sysfs", "/sys"])
         self.run(["ip", "link", "set", "lo", "up"])
@@ -92,8 +139,13 @@ class Space:
         self.run(["mount", "--bind", str(folder / "neutron"), str(neutron)])
         self.run(["mount", "--bind", str(folder / "etc"), "/etc"])
         self.run(["tee", "/etc/hostname"], input=f"{self.name}\n")
-        hosts = ["127.0.0.1 localhost", *(f"{address} {name}" for name, address in NODES.items())]
-        self.run(["tee", "/etc/hosts"], input="".join(f"{line}\n" for line in hosts))
+        hosts = [
+            "127.0.0.1 localhost",
+            *(f"{address} {name}" for name, address in NODES.items()),
+        ]
+        self.run(
+            ["tee", "/etc/hosts"], input="".join(f"{line}\n" for line in hosts)
+        )
 
 
 def link(layout: Layout, here: str, name: str, there: str, peer: str) -> None:

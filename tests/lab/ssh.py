@@ -6,7 +6,10 @@ import shutil
 from pathlib import Path
 
 from tests.lab.commands import run
-from tests.lab.layout import NODES, NOSUDO, OPERATOR, Layout
+from tests.lab.layout import Layout
+from tests.lab.layout import NODES
+from tests.lab.layout import NOSUDO
+from tests.lab.layout import OPERATOR
 from tests.lab.spaces import Space
 
 DAEMON = "sshd"
@@ -17,7 +20,20 @@ def client(layout: Layout) -> None:
     """Make the client's key and ssh_config; known_hosts follows when the nodes have their keys."""
     layout.client_key.unlink(missing_ok=True)
     layout.client_key.with_suffix(".pub").unlink(missing_ok=True)
-    run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", "osc-ha-router lab", "-f", str(layout.client_key)])
+    run(
+        [
+            "ssh-keygen",
+            "-q",
+            "-t",
+            "ed25519",
+            "-N",
+            "",
+            "-C",
+            "osc-ha-router lab",
+            "-f",
+            str(layout.client_key),
+        ]
+    )
     common = [
         f"    IdentityFile {layout.client_key}",
         "    IdentitiesOnly yes",
@@ -29,7 +45,13 @@ def client(layout: Layout) -> None:
     ]
     lines = []
     for name, address in NODES.items():
-        lines += [f"Host {name}", f"    HostName {address}", f"    User {OPERATOR}", *common, ""]
+        lines += [
+            f"Host {name}",
+            f"    HostName {address}",
+            f"    User {OPERATOR}",
+            *common,
+            "",
+        ]
     layout.ssh_config.write_text("\n".join(lines))
 
 
@@ -49,10 +71,26 @@ def furnish(node: Space) -> None:
     shutil.copyfile(node.layout.client_key.with_suffix(".pub"), keys)
     for user in (OPERATOR, NOSUDO):
         folder = home / user
-        node.run(["useradd", "--create-home", "--home-dir", str(folder), "--shell", "/bin/bash", user])
+        node.run(
+            [
+                "useradd",
+                "--create-home",
+                "--home-dir",
+                str(folder),
+                "--shell",
+                "/bin/bash",
+                user,
+            ]
+        )
         # Without PAM sshd takes the "!" of a new account for locked; "*" only means that no password fits.
         node.run(["usermod", "--password", "*", user])
-    node.run(["rm", "-f", *(str(path) for path in Path("/etc/ssh").glob("ssh_host_*"))])
+    node.run(
+        [
+            "rm",
+            "-f",
+            *(str(path) for path in Path("/etc/ssh").glob("ssh_host_*")),
+        ]
+    )
     path = f"{node.layout.venv}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
     rules = (
         # Neutron runs privsep-helper and neutron-keepalived-state-change through sudo, which resets PATH.
@@ -76,14 +114,30 @@ def furnish(node: Space) -> None:
         "LogLevel VERBOSE",
         "Subsystem sftp internal-sftp",
     ]
-    node.run(["tee", "/etc/ssh/sshd_config"], input="".join(f"{line}\n" for line in settings))
+    node.run(
+        ["tee", "/etc/ssh/sshd_config"],
+        input="".join(f"{line}\n" for line in settings),
+    )
     make_host_key(node)
 
 
 def make_host_key(node: Space) -> None:
     """Give a node a new host key."""
     node.run(["rm", "-f", _KEY, f"{_KEY}.pub"])
-    node.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", node.name, "-f", _KEY])
+    node.run(
+        [
+            "ssh-keygen",
+            "-q",
+            "-t",
+            "ed25519",
+            "-N",
+            "",
+            "-C",
+            node.name,
+            "-f",
+            _KEY,
+        ]
+    )
 
 
 def keep_host_key(node: Space) -> None:
