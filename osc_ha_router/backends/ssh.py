@@ -32,6 +32,8 @@ from osc_ha_router.model import view
 #: as Neutron writes one; the program on the node takes no other spelling
 _UUID = re.compile('[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}')
 
+_TIMEOUTS = ('connect-timeout', 'timeout')
+
 
 class SshBackend(base.Backend):
     """Looks at hosts with the OpenSSH client and the user's own setup."""
@@ -69,7 +71,9 @@ class SshBackend(base.Backend):
             self._ask(request, until, stop, answer)
         except failures.Broken as broken:
             kind = broken.kind
-            if left < bound and kind in ('timeout', 'connect-timeout'):
+            # what ssh itself has waited for in vain stays what it was
+            ended_here = not until.left() and kind in _TIMEOUTS
+            if ended_here and left < bound:
                 kind = 'deadline'
             place = command.place(self.settings, request.host)
             failure = failures.describe(kind, place, broken.detail)

@@ -24,6 +24,7 @@ import testtools
 from osc_ha_router import config
 from osc_ha_router.backends import base
 from osc_ha_router.backends import channel
+from osc_ha_router.backends import child
 from osc_ha_router.backends import command
 from osc_ha_router.backends import failures
 from tests.unit.backends import fake
@@ -238,7 +239,12 @@ class OpenFailureTest(TestCase):
             'err("ssh: connect to host net1 port 22: Connection refused\\n")\n'
             'sys.exit(255)'
         )
-        self.assertEqual('refused', self.fail_to_open())
+        with self.channel() as talk:
+            until = base.Deadline.after(10)
+            broken = self.assertRaises(failures.Broken, talk.open, until)
+            assert talk._child is not None
+            self.assertEqual(child.STDERR_LIMIT, len(talk._child.stderr))
+        self.assertEqual('refused', broken.kind)
 
     def test_hello_of_another_shape(self) -> None:
         self.ssh('say(hello={"program": 1})')

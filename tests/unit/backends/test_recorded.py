@@ -72,11 +72,13 @@ class RecordedTest(testtools.TestCase):
         else:
             script += f'sys.exit({record["code"]})'
         program = fake.FakeSsh(script)
+        # what goes on until it is ended takes as long as it may
+        bound = 3.0 if record['code'] is None else 30.0
         with program:
-            deadline = 1.5 if record['kind'] == 'deadline' else 30
+            deadline = 2.0 if record['kind'] == 'deadline' else 30
             (seen,) = ssh.SshBackend(
                 config.Settings(
-                    ssh_user='stack', probe_timeout=2.0, **record['settings']
+                    ssh_user='stack', probe_timeout=bound, **record['settings']
                 )
             ).probe(
                 [base.Request('net1', (ROUTER,))],
