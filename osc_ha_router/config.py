@@ -57,15 +57,8 @@ class Settings:
     probe_timeout: float = _setting(15.0, 'Bound for one node')
 
     def __post_init__(self) -> None:
-        for name in ('concurrency', 'timeout', 'probe_timeout'):
-            if getattr(self, name) <= 0:
-                raise errors.ConfigError(f'{name} must be above zero')
-        for name in ('become', 'ssh_host'):
-            try:
-                shlex.split(getattr(self, name))
-                self.ssh_host.format(host='host', short='host')
-            except (ValueError, LookupError) as exc:
-                raise errors.ConfigError(f'{name}: {exc}') from None
+        for field in dataclasses.fields(self):
+            _check(field.name, getattr(self, field.name), field.name)
 
 
 def fields() -> tuple[dataclasses.Field[Any], ...]:
@@ -122,6 +115,7 @@ def load(
         ):
             if value is not None:
                 values[field.name] = _convert(field, value, place)
+                _check(field.name, values[field.name], place)
                 break
     return Settings(**values)
 
@@ -132,7 +126,20 @@ def _convert(field: dataclasses.Field[Any], value: Any, place: str) -> Any:
         raise errors.ConfigError(f'{place}: a single value is expected')
     try:
         return kind(value)
-    except ValueError:
+    except (ValueError, OverflowError):
         raise errors.ConfigError(
             f'{place}: {value!r} is not a number'
         ) from None
+
+
+def _check(name: str, value: Any, place: str) -> None:
+    """Refuse what no use of the setting could work with."""
+    if isinstance(value, (int, float)) and not 0 < value < float('inf'):
+        raise errors.ConfigError(f'{place} must be a number above zero')
+    try:
+        if name == 'become':
+            shlex.split(value)
+        elif name == 'ssh_host':
+            value.format(host='host', short='host')
+    except (ValueError, LookupError, AttributeError) as exc:
+        raise errors.ConfigError(f'{place}: {exc}') from None
