@@ -21,6 +21,8 @@ from typing import Any
 from osc_lib.command import command
 
 from osc_ha_router import codec
+from osc_ha_router import errors
+from osc_ha_router import text
 from osc_ha_router.commands import base
 from osc_ha_router.commands import check
 from osc_ha_router.commands import columns
@@ -52,7 +54,13 @@ class ShowRouterHA(base.Look, command.ShowOne):
         self, parsed_args: argparse.Namespace
     ) -> tuple[Sequence[str], Iterable[Any]]:
         question = self.question(parsed_args, (parsed_args.router,))
-        (self._report,) = self.answer(parsed_args, question).reports
+        reports = self.answer(parsed_args, question).reports
+        if not reports:
+            raise errors.RouterNotFound(
+                f'Router {text.clean(parsed_args.router)!r} was deleted '
+                'while it was looked at'
+            )
+        (self._report,) = reports
         shown = _fields(self._report)
         return tuple(shown), tuple(shown.values())
 
