@@ -84,8 +84,8 @@ def place(settings: config.Settings, host: str) -> failures.Place:
         host=text.one_line(host),
         login=text.one_line(login),
         user=text.one_line(user) if user else 'the SSH user',
+        account=text.one_line(user) if user else '<user>',
         ssh=text.one_line(shlex.join(by_hand)),
-        become=settings.become,
         program=settings.node_program or settings.node_python,
     )
 

@@ -41,10 +41,10 @@ class Place:
     login: str
     #: the SSH user, or words for it where ssh chooses one
     user: str
+    #: the same for a line that is to be copied: ``<user>`` instead of words
+    account: str
     #: the command that tries the same by hand
     ssh: str
-    #: what gains root there: ``sudo -n``, or empty
-    become: str
     #: what is run there: ``python3``, or a path
     program: str
 
@@ -181,17 +181,17 @@ KINDS = {
     ),
     'become-password': Kind(
         'Gaining root on {host} wants a password{reason}',
-        'Add `{user} ALL=(root) NOPASSWD: {program}` with its full path to '
+        'Add `{account} ALL=(root) NOPASSWD: {program}` with its full path to '
         'sudoers on the node, or set become or ssh_user.',
     ),
     'become-denied': Kind(
         'Gaining root on {host} is not allowed{reason}',
-        'Add `{user} ALL=(root) NOPASSWD: {program}` with its full path to '
+        'Add `{account} ALL=(root) NOPASSWD: {program}` with its full path to '
         'sudoers on the node, or set become or ssh_user.',
     ),
     'become-tty': Kind(
         'Gaining root on {host} wants a terminal{reason}',
-        'Add `Defaults:{user} !requiretty` to sudoers on the node.',
+        'Add `Defaults:{account} !requiretty` to sudoers on the node.',
     ),
     # starting the program
     'python-missing': Kind(
@@ -225,9 +225,9 @@ KINDS = {
     ),
     'timeout': Kind(
         '{host} did not answer within the time bound{reason}',
-        'See whether the node is overloaded or sudo waits for a directory '
-        'service (`{ssh} time {become} true`); if it is only slow, raise '
-        '--probe-timeout.',
+        'See whether the node is overloaded, or gaining root waits for a '
+        'directory service; `{ssh}` and the same by hand show it. If it is '
+        'only slow, raise --probe-timeout.',
     ),
     'deadline': Kind(
         'There was no time left for {host}{reason}',

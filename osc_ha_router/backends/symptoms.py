@@ -118,10 +118,10 @@ _REMOTE = tuple(
         ),
         (
             'become-denied',
-            r"^(?:(?:sudo: )?Sorry, user .*|\S*(?:sudo|doas)\S*: (?:I'm sorry|.*not "
-            r'permitted|.*account|PAM|effective uid|.*must be owned by'
-            r'|.*no valid sudoers).*|\S+ is not (?:in the sudoers file|'
-            r'allowed to run sudo).*)',
+            r'^(?:sudo: )?Sorry, user .*'
+            r"|^\S*(?:sudo|doas)\S*: (?:I'm sorry|.*not permitted|.*account"
+            r'|PAM|effective uid|.*must be owned by|.*no valid sudoers).*'
+            r'|^\S+ is not (?:in the sudoers file|allowed to run sudo).*',
         ),
         (
             'python-old',
