@@ -1,4 +1,16 @@
-"""The command line: python -m tests.lab up | down | status | mend | shell | exec -- COMMAND..."""
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The command line: up, down, status, mend, shell and exec."""
 
 from __future__ import annotations
 
@@ -30,7 +42,7 @@ def main() -> int:
     )
     commands.add_parser(
         "mend",
-        help="bring back what was broken on purpose, and wait until router r1 is settled",
+        help="bring back what was broken, and wait until r1 is settled",
     )
     commands.add_parser(
         "shell", help="a shell on the network of ctl, with credentials"
@@ -64,7 +76,7 @@ def _do(options: argparse.Namespace) -> int:
         argv = options.argv[1:] if options.argv[:1] == ["--"] else options.argv
         if not argv:
             raise LabError(
-                "exec needs a command: python -m tests.lab exec -- openstack router list"
+                "exec needs a command, such as: exec -- openstack router list"
             )
         return _inside(argv)
     return 0
@@ -84,25 +96,20 @@ def _inside(argv: list[str]) -> int:
 def _status(lab: Lab) -> int:
     parts = lab.parts()
     for name, alive, pid in parts:
-        print(
-            f"{name:18} {'alive' if alive else 'dead' if pid else 'absent':7} {pid or ''}".rstrip()
-        )
+        word = "alive" if alive else "dead" if pid else "absent"
+        print(f"{name:18} {word:7} {pid or ''}".rstrip())
     lab = Lab.attach()
     print()
-    for agent in sorted(
-        lab.admin.agents(), key=lambda agent: (agent["host"], agent["binary"])
-    ):
-        print(
-            f"{agent['host']:6} {agent['binary']:28} {'alive' if agent['alive'] else 'dead'}"
-        )
-    router = lab.facts["router"]
-    claims = lab.claims(router)
-    print(f"\nrouter r1 {router}, floating IP {lab.facts['floating_ip']}")
-    active = lab.active_nodes(router)
+    agents = [(a["host"], a["binary"], a["alive"]) for a in lab.admin.agents()]
+    for host, binary, alive in sorted(agents):
+        print(f"{host:6} {binary:28} {'alive' if alive else 'dead'}")
+    router, floating = lab.facts["router"], lab.facts["floating_ip"]
+    print(f"\nrouter r1 {router}, floating IP {floating}")
+    claims, active = lab.claims(router), lab.active_nodes(router)
     for name in lab.nodes:
-        print(
-            f"{name:6} API: {claims.get(name, 'not bound'):10} really: {'active' if name in active else '-'}"
-        )
+        claim = claims.get(name, "not bound")
+        truth = "active" if name in active else "-"
+        print(f"{name:6} API: {claim:10} really: {truth}")
     return 0 if all(alive for _name, alive, _pid in parts) else 1
 
 

@@ -1,4 +1,16 @@
-"""Talking to Keystone and Neutron: plain HTTP, from outside, over sockets that live inside `ctl`."""
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Keystone and Neutron by plain HTTP, over sockets that live in `ctl`."""
 
 from __future__ import annotations
 
@@ -25,7 +37,7 @@ class ApiError(LabError):
 
 
 class Api:
-    """Keystone and Neutron as one user in one project; the token is fetched when it is first needed."""
+    """Keystone and Neutron as one user in one project."""
 
     def __init__(
         self, layout: Layout, user: str = "admin", project: str = "admin"
@@ -36,11 +48,11 @@ class Api:
         self._token: str | None = None
 
     def keystone(self, method: str, path: str, body: object = None) -> Any:
-        """One request to Keystone; `path` is below /v3. Returns the decoded answer, None when it is empty."""
+        """One request to Keystone below /v3; returns the decoded answer."""
         return self._request(KEYSTONE_PORT, method, f"/v3{path}", body)
 
     def neutron(self, method: str, path: str, body: object = None) -> Any:
-        """One request to Neutron; `path` is below /v2.0. Returns the decoded answer, None when it is empty."""
+        """One request to Neutron below /v2.0; returns the decoded answer."""
         return self._request(NEUTRON_PORT, method, f"/v2.0{path}", body)
 
     def create(self, kind: str, **attributes: object) -> dict[str, Any]:
@@ -58,7 +70,8 @@ class Api:
     def hosting(self, router_id: str) -> list[dict[str, Any]]:
         """The L3 agents that host a router, each with its `ha_state`.
 
-        Not a mere look: Neutron corrects the state of a dead agent when it is asked.
+        Not a mere look: Neutron corrects the state of a dead agent when it is
+        asked.
         """
         found: list[dict[str, Any]] = self.neutron(
             "GET", f"/routers/{router_id}/l3-agents"

@@ -1,9 +1,20 @@
-"""What the cloud holds after `up`: services, users, networks and the router r1 with a floating IP."""
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""What the cloud holds after `up`: users, networks and the router r1."""
 
 from __future__ import annotations
 
 import json
-from typing import Any
 
 from tests.lab.api import Api
 from tests.lab.layout import EXTERNAL_GATEWAY
@@ -124,8 +135,8 @@ def networks(admin: Api, demo: Api) -> dict[str, str]:
     }
 
 
-def router(demo: Api, ids: dict[str, str]) -> dict[str, Any]:
-    """Make the router r1 on all three networks; returns it."""
+def router(demo: Api, ids: dict[str, str]) -> str:
+    """Make the router r1 on all three networks; returns its id."""
     made = demo.create(
         "router",
         name="r1",
@@ -137,11 +148,14 @@ def router(demo: Api, ids: dict[str, str]) -> dict[str, Any]:
             f"/routers/{made['id']}/add_router_interface",
             {"subnet_id": ids[subnet]},
         )
-    return made
+    return str(made["id"])
 
 
 def server(admin: Api, demo: Api, ids: dict[str, str]) -> dict[str, str]:
-    """Make a port as a server's, bound to a node, and a floating IP for it; returns what plugging it in takes."""
+    """Make a server's port, bound to a node, and a floating IP for it.
+
+    Returns what plugging it in takes.
+    """
     port = demo.create("port", name="server", network_id=ids["private"])
     admin.neutron(
         "PUT",
@@ -171,7 +185,7 @@ def server(admin: Api, demo: Api, ids: dict[str, str]) -> dict[str, str]:
 
 
 def clouds(layout: Layout) -> str:
-    """The text of clouds.yaml. Written as JSON, which is YAML too and needs no library."""
+    """The text of clouds.yaml: JSON, which is YAML too, needs no library."""
     found = {}
     for cloud, user, project in (
         ("lab", "admin", "admin"),

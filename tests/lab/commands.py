@@ -1,3 +1,15 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
 """Running commands: always an argument list, never a shell."""
 
 from __future__ import annotations
@@ -8,7 +20,8 @@ from collections.abc import Sequence
 
 from tests.lab.errors import LabError
 
-#: What a daemon or a tool of the lab sees of the caller's environment: nothing.
+#: What a daemon or a tool of the lab sees of the caller's environment:
+#: nothing.
 CLEAN = {
     "PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
     "LANG": "C.UTF-8",
@@ -27,8 +40,8 @@ def run(
 ) -> subprocess.CompletedProcess[str]:
     """Run a command and return it with what it printed (text).
 
-    `env` adds to a clean environment. With `check`, an exit code other than 0 is a LabError that shows what the
-    command printed.
+    `env` adds to a clean environment. With `check`, an exit code other than 0
+    is a LabError that shows what the command printed.
     """
     try:
         done = subprocess.run(

@@ -1,4 +1,16 @@
-"""The control plane in `ctl`: database, message broker, Keystone and Neutron's server."""
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The control plane in `ctl`: database, broker, Keystone and Neutron."""
 
 from __future__ import annotations
 
@@ -92,8 +104,10 @@ class Control(Space):
         self.run(["chown", "mysql:mysql", "/run/lab"])
         self.run(
             [
-                "mariadb-install-db", "--no-defaults", "--user=mysql", f"--datadir={folder}",
-                "--auth-root-authentication-method=socket", "--auth-root-socket-user=root", "--skip-test-db",
+                "mariadb-install-db", "--no-defaults", "--user=mysql",
+                f"--datadir={folder}", "--skip-test-db",
+                "--auth-root-authentication-method=socket",
+                "--auth-root-socket-user=root",
             ]
         )  # fmt: skip
         self.start("database", ["mariadbd", *settings.database(self.layout)])
@@ -114,7 +128,8 @@ class Control(Space):
         )
         statements = "".join(
             f"create database {name} character set utf8mb3;"
-            f"grant all on {name}.* to '{name}'@'localhost' identified by '{PASSWORD}';"
+            f"grant all on {name}.* to '{name}'@'localhost' "
+            f"identified by '{PASSWORD}';"
             for name in ("keystone", "neutron")
         )
         self.run(client, input=statements)
@@ -135,7 +150,8 @@ class Control(Space):
             "--init-groups",
             "--",
         ]
-        # Started by us, or the broker would start one as a daemon that nobody has a record of.
+        # Started by us, or the broker would start one as a daemon that nobody
+        # has a record of.
         self.start(
             "epmd", [*become, "epmd", "-address", "127.0.0.1"], environment
         )
@@ -151,7 +167,7 @@ class Control(Space):
         )
 
     def _amqp(self) -> bool:
-        """Whether the broker begins the protocol; its port alone is open a little earlier."""
+        """Whether the broker talks; its port alone is open earlier."""
         with connect(
             self.layout.namespace_path(CONTROL), CONTROL_ADDRESS, 5672
         ) as link:
@@ -159,8 +175,9 @@ class Control(Space):
             return link.recv(1) == b"\x01"
 
     def _keystone(self) -> None:
-        config = self.layout.config / "keystone.conf"
-        manage = [self.tool("keystone-manage"), "--config-file", str(config)]
+        config = self.layout.config
+        file = str(config / "keystone.conf")
+        manage = [self.tool("keystone-manage"), "--config-file", file]
         self.run([*manage, "db_sync"], timeout=300)
         for keys in ("fernet_setup", "credential_setup"):
             self.run(
@@ -175,8 +192,11 @@ class Control(Space):
             )
         self.run(
             [
-                *manage, "bootstrap", "--bootstrap-password", PASSWORD, "--bootstrap-region-id", REGION,
-                "--bootstrap-admin-url", KEYSTONE_URL, "--bootstrap-internal-url", KEYSTONE_URL,
+                *manage, "bootstrap",
+                "--bootstrap-password", PASSWORD,
+                "--bootstrap-region-id", REGION,
+                "--bootstrap-admin-url", KEYSTONE_URL,
+                "--bootstrap-internal-url", KEYSTONE_URL,
                 "--bootstrap-public-url", KEYSTONE_URL,
             ]
         )  # fmt: skip
@@ -184,8 +204,8 @@ class Control(Space):
             "keystone",
             [self.tool("gunicorn")],
             {
-                "GUNICORN_CMD_ARGS": f"--config {self.layout.config / 'keystone.py'}",
-                "OS_KEYSTONE_CONFIG_FILES": str(config),
+                "GUNICORN_CMD_ARGS": f"--config {config}/keystone.py",
+                "OS_KEYSTONE_CONFIG_FILES": file,
             },
         )
         until(
@@ -214,6 +234,7 @@ class Control(Space):
         ]
 
     def _neutron(self) -> None:
+        config = self.layout.config
         self.start(
             "neutron-rpc",
             [self.tool("neutron-rpc-server"), *self._neutron_files()],
@@ -222,8 +243,8 @@ class Control(Space):
             "neutron",
             [self.tool("gunicorn")],
             {
-                "GUNICORN_CMD_ARGS": f"--config {self.layout.config / 'neutron.py'}",
-                "OS_NEUTRON_CONFIG_DIR": str(self.layout.config),
+                "GUNICORN_CMD_ARGS": f"--config {config}/neutron.py",
+                "OS_NEUTRON_CONFIG_DIR": str(config),
                 "OS_NEUTRON_CONFIG_FILES": "neutron.conf;ml2.ini",
             },
         )

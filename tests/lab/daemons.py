@@ -1,4 +1,16 @@
-"""Starting daemons, remembering which process is which, and ending exactly those."""
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Starting daemons, remembering them, and ending exactly those."""
 
 from __future__ import annotations
 
@@ -17,8 +29,9 @@ from tests.lab.commands import CLEAN
 from tests.lab.errors import LabError
 from tests.lab.layout import Layout
 
-# Popen objects of the daemons that this very program started: they have to be waited for when they end, or they
-# would stay as zombies for as long as the program (a test run) lives.
+# Popen objects of the daemons that this very program started: they have to be
+# waited for when they end, or they would stay as zombies for as long as the
+# program (a test run) lives.
 _children: list[subprocess.Popen[bytes]] = []
 
 
@@ -38,7 +51,7 @@ class Record:
 
 
 class Daemons:
-    """The daemons of one lab by name, such as `ctl.keystone` or `net1.l3-agent`."""
+    """The daemons of one lab by name, such as `net1.l3-agent`."""
 
     def __init__(self, layout: Layout) -> None:
         self._layout = layout
@@ -49,10 +62,13 @@ class Daemons:
         argv: Sequence[str],
         env: Mapping[str, str] | None = None,
     ) -> Record:
-        """Start a daemon in a session of its own, with its output in logs/<name>.log, and record it.
+        """Start a daemon in a session of its own, and record it.
 
-        The session makes it independent of whoever starts it: a daemon's children outlive it, as they do on a
-        real node, and a Ctrl-C in the terminal of `up` does not reach it.
+        Its output goes to logs/<name>.log.
+
+        The session makes it independent of whoever starts it: a daemon's
+        children outlive it, as they do on a real node, and a Ctrl-C in the
+        terminal of `up` does not reach it.
         """
         self._layout.logs.mkdir(parents=True, exist_ok=True)
         self._layout.records.mkdir(parents=True, exist_ok=True)
@@ -114,7 +130,7 @@ class Daemons:
         return "".join(f"\n  | {line}" for line in lines)
 
     def must_live(self, *names: str) -> bool:
-        """True while these daemons live. When one has ended, LabError with the end of its log."""
+        """True, or LabError with the log of one that ended."""
         for name in names:
             if not self.alive(name):
                 raise LabError(f"{name} ended{self.last_words(name)}")
@@ -138,7 +154,7 @@ def send(pids: Iterable[int], number: int = signal.SIGKILL) -> None:
 
 
 def end(pids: Iterable[int], patience: float = 3) -> None:
-    """SIGTERM, wait up to `patience` seconds, SIGKILL, and wait until all are gone."""
+    """SIGTERM, after `patience` seconds SIGKILL; returns when all are gone."""
     left = {
         pid: since
         for pid in pids

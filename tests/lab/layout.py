@@ -1,4 +1,16 @@
-"""Where everything in the lab is: folders, addresses, names and the numbers that matter."""
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Where everything is: folders, addresses, names, and some numbers."""
 
 from __future__ import annotations
 
@@ -33,19 +45,22 @@ REGION = "RegionOne"
 #: One password for everything: nothing outside `ctl` can reach it.
 PASSWORD = "lab-secret"  # noqa: S105
 
-#: An agent that has not reported for this long is dead. Neutron's default of 75 s would make every test that
-#: needs a dead agent wait as long; three reports fit in it.
+#: An agent that has not reported for this long is dead. Neutron's default of
+#: 75 s would make every test that needs a dead agent wait as long; three
+#: reports fit in it.
 AGENT_DOWN_TIME = 15
 REPORT_INTERVAL = 5
-#: How often the L3 agent looks for dead keepalived and state-change monitors and starts them again. Neutron's
-#: default is 60 s: too long for a bench, where every test waits for its mess to be mended.
+#: How often the L3 agent looks for dead keepalived and state-change monitors
+#: and starts them again. Neutron's default is 60 s: too long for a bench,
+#: where every test waits for its mess to be mended.
 CHECK_CHILDREN_INTERVAL = 10
 VRRP_ADVERT_INTERVAL = 2
 
 OPERATOR = "lab-operator"
 NOSUDO = "lab-nosudo"
 
-#: A VLAN that no port of the lab uses; an HA port that is cut off is put into it.
+#: A VLAN that no port of the lab uses; an HA port that is cut off is put into
+#: it.
 UNUSED_VLAN = 4094
 
 
@@ -53,25 +68,27 @@ UNUSED_VLAN = 4094
 class Layout:
     """The paths of one lab, all under its state folder.
 
-    Two labs with different state folders can be up at the same time: nothing of a lab is visible outside its
-    namespaces but their names, and these carry a mark of the folder.
+    Two labs with different state folders can be up at the same time: nothing
+    of a lab is visible outside its namespaces but their names, and these carry
+    a mark of the folder.
     """
 
     state: Path
 
     @classmethod
     def default(cls) -> Layout:
-        """The lab of the folder named by $OSC_HA_ROUTER_LAB, or of the default folder."""
+        """The lab of $OSC_HA_ROUTER_LAB, or of the default folder."""
         return cls(
             Path(os.environ.get(STATE_VARIABLE) or DEFAULT_STATE).absolute()
         )
 
     @property
     def prefix(self) -> str:
-        """What the outside names of this lab's network namespaces begin with."""
+        """What the names of its network namespaces begin with outside."""
         if self.state == DEFAULT_STATE:
             return "orhlab-"
-        return f"orhlab-{hashlib.sha256(str(self.state).encode()).hexdigest()[:6]}-"
+        mark = hashlib.sha256(str(self.state).encode()).hexdigest()[:6]
+        return f"orhlab-{mark}-"
 
     def namespace(self, name: str) -> str:
         """The name that `ip netns` shows for `ctl` or for a node."""
@@ -88,12 +105,12 @@ class Layout:
 
     @property
     def run(self) -> Path:
-        """Everything that one life of the lab writes; thrown away before the next one."""
+        """What one life of the lab writes; gone before the next one."""
         return self.state / "run"
 
     @property
     def logs(self) -> Path:
-        """One file for each daemon; thrown away when the lab is built again, kept by `down`."""
+        """One file for each daemon, from the last life of the lab."""
         return self.state / "logs"
 
     @property
@@ -108,7 +125,7 @@ class Layout:
 
     @property
     def clouds(self) -> Path:
-        """clouds.yaml with the clouds `lab`, `lab-demo` and `lab-demo-reader`."""
+        """clouds.yaml with the clouds lab, lab-demo and lab-demo-reader."""
         return self.state / "clouds.yaml"
 
     @property
@@ -128,7 +145,7 @@ class Layout:
 
     @property
     def facts(self) -> Path:
-        """Written last by `up`: ids of what the cloud holds. Its absence means that the lab is not up."""
+        """Ids of what the cloud holds; written last: without it, not up."""
         return self.run / "facts.json"
 
     @property
@@ -137,5 +154,5 @@ class Layout:
         return self.state / "lock"
 
     def node(self, name: str) -> Path:
-        """A node's own folder: etc/, neutron/ (its /var/lib/neutron) and home/."""
+        """A node's own /etc, /var/lib/neutron (neutron/) and home/."""
         return self.run / name

@@ -1,4 +1,16 @@
-"""A network node: its daemons, its SSH server and what it shows of each router."""
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""A network node: its daemons, its SSH server and its routers."""
 
 from __future__ import annotations
 
@@ -9,6 +21,7 @@ from collections.abc import Sequence
 from tests.lab import processes
 from tests.lab import settings
 from tests.lab import ssh
+from tests.lab.commands import CLEAN
 from tests.lab.daemons import end
 from tests.lab.daemons import send
 from tests.lab.errors import LabError
@@ -32,8 +45,6 @@ class Node(Space):
     def __init__(self, layout: Layout, name: str) -> None:
         super().__init__(layout, name)
         self.address = NODES[name]
-
-    # -- building ----------------------------------------------------------------------------------------------
 
     def build(self) -> None:
         """Make the machine with its links, its switch and its SSH server."""
@@ -83,7 +94,8 @@ class Node(Space):
         bridge = settings.PHYSICAL_BRIDGE
         self.run(
             [
-                "ovs-vsctl", "--may-exist", "add-br", bridge, "--", "set", "Bridge", bridge, "datapath_type=netdev",
+                "ovs-vsctl", "--may-exist", "add-br", bridge,
+                "--", "set", "Bridge", bridge, "datapath_type=netdev",
                 "--", "--may-exist", "add-port", bridge, "eth1",
             ]
         )  # fmt: skip
@@ -92,8 +104,10 @@ class Node(Space):
         self.start(
             "ovsdb",
             [
-                "ovsdb-server", "/run/openvswitch/conf.db", "--remote=punix:/run/openvswitch/db.sock",
-                "--remote=db:Open_vSwitch,Open_vSwitch,manager_options", "--remote=ptcp:6640:127.0.0.1",
+                "ovsdb-server", "/run/openvswitch/conf.db",
+                "--remote=punix:/run/openvswitch/db.sock",
+                "--remote=db:Open_vSwitch,Open_vSwitch,manager_options",
+                "--remote=ptcp:6640:127.0.0.1",
                 "--unixctl=/run/openvswitch/ovsdb-server.ctl",
             ],
             {"OVS_RUNDIR": "/run/openvswitch"},
@@ -103,8 +117,10 @@ class Node(Space):
         self.start(
             "vswitchd",
             [
-                "ovs-vswitchd", "unix:/run/openvswitch/db.sock", "--unixctl=/run/openvswitch/ovs-vswitchd.ctl",
-                "--pidfile=/run/openvswitch/ovs-vswitchd.pid", "--overwrite-pidfile",
+                "ovs-vswitchd", "unix:/run/openvswitch/db.sock",
+                "--unixctl=/run/openvswitch/ovs-vswitchd.ctl",
+                "--pidfile=/run/openvswitch/ovs-vswitchd.pid",
+                "--overwrite-pidfile",
             ],
             {"OVS_RUNDIR": "/run/openvswitch"},
         )  # fmt: skip
@@ -132,22 +148,19 @@ class Node(Space):
                 "--config-file=/etc/neutron/neutron.conf",
                 f"--config-file=/etc/neutron/{file}",
             ],
-            {
-                "PATH": f"{venv}:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
-            },
+            {"PATH": f"{venv}:{CLEAN['PATH']}"},
         )
 
-    # -- agents ------------------------------------------------------------------------------------------------
-
     def start_l3_agent(self) -> None:
-        """Start the L3 agent unless it runs; does not wait until it has reported."""
+        """Start the L3 agent unless it runs; it reports a little later."""
         self._agent("l3-agent", "neutron-l3-agent", "l3_agent.ini")
 
     def kill_l3_agent(self, number: int = signal.SIGKILL) -> None:
-        """Send the L3 agent a signal, SIGKILL unless told otherwise, and wait until it is gone.
+        """End the L3 agent by a signal, and wait until it is gone.
 
-        Only the agent's own processes: keepalived, the monitors and the others stay, as on a real node. For
-        SIGSTOP and the like see `signal_l3_agent`.
+        Only the agent's own processes: keepalived, the monitors and the others
+        stay, as on a real node. For SIGSTOP and the like see
+        `signal_l3_agent`.
         """
         self.signal_l3_agent(number)
         until(
@@ -169,8 +182,9 @@ class Node(Space):
         record = self.daemons.find(f"{self.name}.l3-agent")
         if record is None:
             return []
-        # The agent is a parent and a worker in the session that was made for it; whatever it starts through sudo
-        # may be in that session too, but does not carry its name.
+        # The agent is a parent and a worker in the session that was made for
+        # it; whatever it starts through sudo may be in that session too, but
+        # does not carry its name.
         return [
             pid
             for pid in processes.inhabitants(self.layout.state, self.name)
@@ -183,8 +197,6 @@ class Node(Space):
         self._agent(
             "ovs-agent", "neutron-openvswitch-agent", "openvswitch_agent.ini"
         )
-
-    # -- SSH ---------------------------------------------------------------------------------------------------
 
     def start_sshd(self) -> None:
         """Start sshd unless it runs, and wait until it answers."""
@@ -214,7 +226,7 @@ class Node(Space):
         ]
 
     def change_host_key(self) -> None:
-        """Give the node another host key than the one in known_hosts, at once."""
+        """Give the node another host key than known_hosts has."""
         ssh.keep_host_key(self)
         ssh.make_host_key(self)
         self.stop_sshd()
@@ -225,8 +237,6 @@ class Node(Space):
         if ssh.restore_host_key(self):
             self.stop_sshd()
             self.start_sshd()
-
-    # -- routers -----------------------------------------------------------------------------------------------
 
     def router(self, router_id: str) -> Replica:
         """The replica of a router on this node."""
@@ -247,7 +257,7 @@ class Node(Space):
         return self.router(router_id).holds_vip()
 
     def keepalived_pids(self, router_id: str) -> list[int]:
-        """Host pids of a router's keepalived here: the parent first, then its child."""
+        """Host pids of a router's keepalived here: parent, then child."""
         return self.router(router_id).keepalived_pids()
 
     def monitor_pid(self, router_id: str) -> int | None:
@@ -289,14 +299,14 @@ class Node(Space):
         return started
 
     def check(self) -> None:
-        """LabError that names the first daemon of the node that does not live."""
+        """LabError that names the first daemon that does not live."""
         for name in DAEMONS:
             if not self.daemons.alive(f"{self.name}.{name}"):
                 raise LabError(f"{self.name}.{name} does not run")
 
 
 def _is_l3_agent(argv: list[str]) -> bool:
-    """Whether an argument list is the agent's, under the interpreter or under the title it gives itself."""
+    """Whether an argument list, or a title set by itself, is the agent's."""
     text = " ".join(argv[:3])
     return (
         "neutron-l3-agent" in text

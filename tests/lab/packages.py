@@ -1,4 +1,16 @@
-"""What has to be installed: Debian packages, and a virtual environment with Keystone and Neutron."""
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""What has to be installed: Debian packages and a venv with Neutron."""
 
 from __future__ import annotations
 
@@ -15,12 +27,14 @@ from tests.lab.layout import Layout
 from tests.lab.progress import say
 
 DEBIAN = (
-    "conntrack curl haproxy ipset iproute2 iptables iputils-ping keepalived mariadb-client mariadb-server nftables "
-    "openssh-client openssh-server openvswitch-switch procps python3-venv rabbitmq-server radvd sudo tcpdump "
-    "util-linux"
+    "conntrack curl haproxy ipset iproute2 iptables iputils-ping keepalived "
+    "mariadb-client mariadb-server nftables openssh-client openssh-server "
+    "openvswitch-switch procps python3-venv rabbitmq-server radvd sudo "
+    "tcpdump util-linux"
 ).split()
-#: Services that Debian would start at the next boot when their package comes in. The lab does not want them, so
-#: those that it brings are disabled; those that were there before are left as they were.
+#: Services that Debian would start at the next boot when their package comes
+#: in. The lab does not want them, so those that it brings are disabled; those
+#: that were there before are left as they were.
 SERVICES = {
     "haproxy": "haproxy",
     "keepalived": "keepalived",
@@ -35,7 +49,11 @@ PYTHON = "/usr/bin/python3"
 HERE = Path(__file__).parent
 _POLICY = Path("/usr/sbin/policy-rc.d")
 _ASIDE = Path("/usr/sbin/policy-rc.d.before-osc-ha-router-lab")
-_OURS = "#!/bin/sh\n# Of the osc-ha-router lab: start no service while packages are installed.\nexit 101\n"
+_OURS = """\
+#!/bin/sh
+# Of the osc-ha-router lab: start no service while packages are installed.
+exit 101
+"""
 
 
 def install(layout: Layout) -> None:
@@ -66,7 +84,8 @@ def missing() -> list[str]:
 def _debian() -> None:
     wanted = missing()
     if not wanted:
-        # A run that was killed may have left its policy behind while apt-get went on to the end.
+        # A run that was killed may have left its policy behind while apt-get
+        # went on to the end.
         _restore_policy()
         return
     say(f"installing Debian packages: {' '.join(wanted)}")
@@ -76,7 +95,8 @@ def _debian() -> None:
         "DEBCONF_NONINTERACTIVE_SEEN": "true",
     }
     with _nothing_starts():
-        # A run that was killed in the middle of an installation leaves packages unpacked only.
+        # A run that was killed in the middle of an installation leaves
+        # packages unpacked only.
         run(["dpkg", "--configure", "-a"], env=quiet, check=False, timeout=600)
         run([*apt, "update"], env=quiet, timeout=600)
         run(
@@ -101,7 +121,7 @@ def _debian() -> None:
 
 @contextmanager
 def _nothing_starts() -> Iterator[None]:
-    """Keep packages from starting their services, and leave the machine's own policy as it was."""
+    """Keep packages from starting their services for a while."""
     if _POLICY.exists() and _POLICY.read_text(errors="replace") != _OURS:
         _POLICY.replace(_ASIDE)
     _POLICY.write_text(_OURS)
@@ -133,13 +153,16 @@ def _venv(layout: Layout) -> None:
     say("installing Keystone and Neutron into a virtual environment")
     began = time.monotonic()
     shutil.rmtree(layout.venv, ignore_errors=True)
-    # When this program is killed, an installation that goes on would get in the way of the next one.
+    # When this program is killed, an installation that goes on would get in
+    # the way of the next one.
     tied = ["setpriv", "--pdeathsig=KILL", "--"]
     run([*tied, PYTHON, "-m", "venv", str(layout.venv)])
     run(
         [
-            *tied, str(layout.venv / "bin/pip"), "install", "--quiet", "--disable-pip-version-check",
-            "--requirement", str(requirements), "--constraint", str(constraints),
+            *tied, str(layout.venv / "bin/pip"), "install", "--quiet",
+            "--disable-pip-version-check",
+            "--requirement", str(requirements),
+            "--constraint", str(constraints),
         ],
         timeout=1800,
     )  # fmt: skip

@@ -1,3 +1,15 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
 """Reading /proc: who is alive, since when, and in which namespaces."""
 
 from __future__ import annotations
@@ -6,12 +18,14 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-#: Written to every private /run that the lab makes. Whoever sees it as /run/<this> runs inside the lab.
+#: Written to every private /run that the lab makes. Whoever sees it as
+#: /run/<this> runs inside the lab.
 MARK = "osc-ha-router-lab"
 
 
 def _fields(pid: int) -> list[str]:
-    """The fields of /proc/PID/stat from the third (state) on; the second, the name, may hold anything."""
+    """The fields of /proc/PID/stat from the third, the state, on."""
+    # The second, the name, may hold anything, spaces and brackets too.
     return (
         Path(f"/proc/{pid}/stat")
         .read_text(errors="replace")
@@ -21,9 +35,12 @@ def _fields(pid: int) -> list[str]:
 
 
 def started(pid: int) -> int | None:
-    """The start time of a living process in clock ticks since boot; None when there is none.
+    """The start time of a living process in clock ticks since boot.
 
-    A zombie is not alive. Together with the pid the start time names a process for good.
+    None when there is no such process.
+
+    A zombie is not alive. Together with the pid the start time names a process
+    for good.
     """
     try:
         fields = _fields(pid)
@@ -65,10 +82,11 @@ def everyone() -> Iterator[int]:
 
 
 def inhabitants(state: Path, name: str | None = None) -> list[int]:
-    """Processes inside the lab of a state folder, or only those inside one of its nodes (or `ctl`).
+    """Processes inside a lab, or only those inside one of its machines.
 
-    Told by the mark in their own /run, which is a property of their mount namespace: exact, whatever became of
-    parents, sessions and pid files, and it cannot match a process of anybody else.
+    Told by the mark in their own /run, which is a property of their mount
+    namespace: exact, whatever became of parents, sessions and pid files, and
+    it cannot match a process of anybody else.
     """
     found = []
     for pid in everyone():
@@ -83,7 +101,7 @@ def inhabitants(state: Path, name: str | None = None) -> list[int]:
 
 
 def namespace(path: str) -> int | None:
-    """The inode that identifies a namespace, given any file that stands for it."""
+    """The inode that identifies a namespace, by any file of it."""
     try:
         return os.stat(path).st_ino
     except OSError:

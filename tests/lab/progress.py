@@ -1,4 +1,16 @@
-"""Progress lines on standard error, and waiting for something to become true."""
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""Progress lines on standard error, and waiting for something."""
 
 from __future__ import annotations
 
@@ -27,8 +39,8 @@ def until(
 ) -> T:
     """Call `look` until it returns something true, and return that.
 
-    `what` says what is awaited; LabError repeats it together with the last error of `look`. An OSError or
-    LabError from `look` counts as "not yet".
+    `what` says what is awaited; LabError repeats it together with the last
+    error of `look`. An OSError or LabError from `look` counts as "not yet".
     """
     end = time.monotonic() + timeout
     trouble = ""

@@ -1,4 +1,16 @@
-"""The server behind the floating IP: a network namespace on one node, without any process."""
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The server behind the floating IP: a namespace without any process."""
 
 from __future__ import annotations
 
@@ -11,9 +23,10 @@ NAMESPACE = "server"
 
 
 def plug(node: Space, facts: dict[str, str]) -> None:
-    """Plug the server's port into the node's switch, as a hypervisor would, and give it its address.
+    """Plug the server's port into the node's switch, as a hypervisor would.
 
-    `facts` has server_port, server_mac and server_ip; the gateway is the first address of the subnet.
+    `facts` has server_port, server_mac and server_ip; the gateway is the first
+    address of the subnet.
     """
     device = f"tap{facts['server_port'][:11]}"
     node.run(["ip", "netns", "add", NAMESPACE])
@@ -47,7 +60,7 @@ def plug(node: Space, facts: dict[str, str]) -> None:
 
 
 def tagged(node: Space, facts: dict[str, str]) -> bool:
-    """Whether the Open vSwitch agent has put the server's port on its network."""
+    """Whether the port has been put on its network by the agent."""
     done = node.run(
         ["ovs-vsctl", "get", "Port", f"tap{facts['server_port'][:11]}", "tag"],
         check=False,

@@ -1,4 +1,16 @@
-"""The text of every configuration file of Keystone, Neutron and what they need."""
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The text of the configuration files of Keystone, Neutron and others."""
 
 from __future__ import annotations
 
@@ -39,11 +51,14 @@ def ini(sections: Sections) -> str:
 
 def database_url(name: str) -> str:
     """What SQLAlchemy connects to."""
-    return f"mysql+pymysql://{name}:{PASSWORD}@localhost/{name}?unix_socket={DATABASE_SOCKET}&charset=utf8"
+    return (
+        f"mysql+pymysql://{name}:{PASSWORD}@localhost/{name}"
+        f"?unix_socket={DATABASE_SOCKET}&charset=utf8"
+    )
 
 
 def database(layout: Layout) -> list[str]:
-    """The arguments of mariadbd. Nothing in it has to outlive a power cut, so it may be fast instead."""
+    """The arguments of mariadbd; nothing in it has to outlive a power cut."""
     return [
         "--no-defaults",
         "--user=mysql",
@@ -81,8 +96,12 @@ def broker(layout: Layout) -> dict[str, str]:
 
 
 def broker_file() -> str:
-    """rabbitmq.conf: one user, made at the first start (the built-in guest may use the loopback only)."""
-    return f"default_user = neutron\ndefault_pass = {PASSWORD}\nvm_memory_high_watermark.absolute = 1GB\n"
+    """rabbitmq.conf: one user; the built-in one may use the loopback only."""
+    return (
+        "default_user = neutron\n"
+        f"default_pass = {PASSWORD}\n"
+        "vm_memory_high_watermark.absolute = 1GB\n"
+    )
 
 
 def keystone(layout: Layout) -> str:
@@ -101,7 +120,8 @@ def keystone(layout: Layout) -> str:
 def gunicorn(application: str, port: int) -> str:
     """A gunicorn configuration file. It has to name the application too.
 
-    Both programs read the command line themselves, so that gunicorn must not be given one.
+    Both programs read the command line themselves, so that gunicorn must not
+    be given one.
     """
     return (
         f"wsgi_app = {application!r}\n"
@@ -131,7 +151,9 @@ def _common() -> dict[str, dict[str, object]]:
         "DEFAULT": {
             "core_plugin": "ml2",
             "service_plugins": "router",
-            "transport_url": f"rabbit://neutron:{PASSWORD}@{CONTROL_ADDRESS}:5672/",
+            "transport_url": (
+                f"rabbit://neutron:{PASSWORD}@{CONTROL_ADDRESS}:5672/"
+            ),
             "state_path": "/var/lib/neutron",
             "use_stderr": True,
         },
@@ -197,7 +219,7 @@ def node(name: str) -> str:
 
 
 def openvswitch_agent() -> str:
-    """openvswitch_agent.ini: everything in user space, for there is no kernel module to rely on."""
+    """openvswitch_agent.ini: in user space, without a kernel module."""
     return ini(
         {
             "ovs": {

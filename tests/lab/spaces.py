@@ -1,4 +1,16 @@
-"""The machines of the lab: each a network, mount and UTS namespace held by one sleeping process."""
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+"""The machines of the lab: network, mount and UTS namespaces."""
 
 from __future__ import annotations
 
@@ -29,7 +41,7 @@ class Space:
 
     @property
     def anchor(self) -> int:
-        """The pid of the process that keeps the namespaces; LabDown when it is gone."""
+        """The pid of the process that keeps the namespaces, or LabDown."""
         record = self.daemons.find(f"{self.name}.anchor")
         if record is None or not record.alive:
             raise LabDown(
@@ -58,7 +70,7 @@ class Space:
         env: Mapping[str, str] | None = None,
         timeout: float | None = 120,
     ) -> subprocess.CompletedProcess[str]:
-        """Run a command inside, as root, and return it with what it printed."""
+        """Run a command inside as root; returns it with its output."""
         return run(
             self.enter(argv),
             input=input,
@@ -79,14 +91,18 @@ class Space:
         )
 
     def create(self) -> None:
-        """Make the namespaces, with a /run and (on a node) an /etc and a /var/lib/neutron of their own."""
+        """Make the namespaces, with a /run of their own.
+
+        A node has an /etc and a /var/lib/neutron of its own too.
+        """
         namespace = self.layout.namespace(self.name)
         run(["ip", "netns", "add", namespace])
         self.daemons.start(
             f"{self.name}.anchor",
             [
                 "nsenter", f"--net=/run/netns/{namespace}", "--",
-                "unshare", "--mount", "--uts", "--propagation", "private", "--", "sleep", "infinity",
+                "unshare", "--mount", "--uts", "--propagation", "private",
+                "--", "sleep", "infinity",
             ],
         )  # fmt: skip
         until(
@@ -100,7 +116,8 @@ class Space:
             0.01,
         )
         self.run(["hostname", self.name])
-        # Without this the private mount namespace would keep every network namespace of the host alive.
+        # Without this the private mount namespace would keep every network
+        # namespace of the host alive.
         self.run(
             ["umount", "--recursive", "--lazy", "/run/netns"], check=False
         )
@@ -128,8 +145,8 @@ class Space:
 
     def _furnish(self) -> None:
         folder = self.layout.node(self.name)
-        # A copy of /etc, so that users, sudo rules and the name of the host are the node's own and the machine
-        # keeps its files as they are.
+        # A copy of /etc, so that users, sudo rules and the name of the host
+        # are the node's own and the machine keeps its files as they are.
         folder.mkdir(parents=True)
         run(["cp", "-a", "/etc", str(folder / "etc")])
         (folder / "neutron").mkdir()
@@ -149,17 +166,18 @@ class Space:
 
 
 def link(layout: Layout, here: str, name: str, there: str, peer: str) -> None:
-    """Join two machines by a veth pair, made inside their namespaces so that the host never sees it."""
+    """Join two machines by a veth pair, which the host never sees."""
     run(
         [
             "ip", "link", "add", name, "netns", layout.namespace(here),
-            "type", "veth", "peer", "name", peer, "netns", layout.namespace(there),
+            "type", "veth", "peer", "name", peer,
+            "netns", layout.namespace(there),
         ]
     )  # fmt: skip
 
 
 def remove(layout: Layout) -> None:
-    """Take away the names of this lab's network namespaces; their links go with them."""
+    """Remove the lab's network namespaces; their links go with them."""
     for name in (CONTROL, *NODES):
         path = layout.namespace_path(name)
         if path.exists():
@@ -170,7 +188,8 @@ def remove(layout: Layout) -> None:
                 raise LabError(f"cannot remove {path}: {error}") from error
     others = [path for path in Path("/run/netns").glob("orhlab-*")]
     if not others:
-        # Ours to remove only when empty, and only when no other lab has it as a mount point.
+        # Ours to remove only when empty, and only when no other lab has it as
+        # a mount point.
         try:
             Path("/var/lib/neutron").rmdir()
         except OSError:

@@ -1,3 +1,15 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
 """SSH to the nodes: keys, the client's files and a daemon for each node."""
 
 from __future__ import annotations
@@ -5,6 +17,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from tests.lab.commands import CLEAN
 from tests.lab.commands import run
 from tests.lab.layout import Layout
 from tests.lab.layout import NODES
@@ -17,7 +30,7 @@ _KEY = "/etc/ssh/ssh_host_ed25519_key"
 
 
 def client(layout: Layout) -> None:
-    """Make the client's key and ssh_config; known_hosts follows when the nodes have their keys."""
+    """Make the client's key and ssh_config; known_hosts comes later."""
     layout.client_key.unlink(missing_ok=True)
     layout.client_key.with_suffix(".pub").unlink(missing_ok=True)
     run(
@@ -56,7 +69,7 @@ def client(layout: Layout) -> None:
 
 
 def known_hosts(layout: Layout, nodes: list[Space]) -> None:
-    """Write known_hosts from the keys that the nodes have now, under both name and address."""
+    """Write known_hosts, with the keys that the nodes have now."""
     lines = []
     for node in nodes:
         kind, key = node.run(["cat", f"{_KEY}.pub"]).stdout.split()[:2]
@@ -82,7 +95,8 @@ def furnish(node: Space) -> None:
                 user,
             ]
         )
-        # Without PAM sshd takes the "!" of a new account for locked; "*" only means that no password fits.
+        # Without PAM sshd takes the "!" of a new account for locked; "*" only
+        # means that no password fits.
         node.run(["usermod", "--password", "*", user])
     node.run(
         [
@@ -91,9 +105,10 @@ def furnish(node: Space) -> None:
             *(str(path) for path in Path("/etc/ssh").glob("ssh_host_*")),
         ]
     )
-    path = f"{node.layout.venv}/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+    path = f"{node.layout.venv}/bin:{CLEAN['PATH']}"
     rules = (
-        # Neutron runs privsep-helper and neutron-keepalived-state-change through sudo, which resets PATH.
+        # Neutron runs privsep-helper and neutron-keepalived-state-change
+        # through sudo, which resets PATH.
         f'Defaults secure_path="{path}"\n'
         "Defaults !fqdn\n"
         f"{OPERATOR} ALL=(ALL:ALL) NOPASSWD: ALL\n"
@@ -101,7 +116,8 @@ def furnish(node: Space) -> None:
     node.run(["tee", "/etc/sudoers.d/lab"], input=rules)
     node.run(["chmod", "440", "/etc/sudoers.d/lab"])
     node.run(["visudo", "-c", "-q"])
-    # Whatever configuration and drop-ins the machine itself has are not the node's.
+    # Whatever configuration and drop-ins the machine itself has are not the
+    # node's.
     settings = [
         f"ListenAddress {NODES[node.name]}",
         f"HostKey {_KEY}",
