@@ -408,7 +408,7 @@ class Scene:
         return changed.with_state_file(host, 'primary').with_view(
             host,
             routes=active.routes,
-            ipv6_forwarding=active.ipv6_forwarding,
+            ipv6_forwarding=('all', self.device(host, 'qg-')),
             processes=(*(shown.processes or ()), *helpers),
         )
 
@@ -420,7 +420,8 @@ class Scene:
             self.without_address(host, *gone)
             .without_processes(host, 'haproxy', 'radvd')
             .with_state_file(host, 'backup')
-            .with_view(host, routes=(), ipv6_forwarding=False)
+            # the agent turns forwarding off for the gateway device only
+            .with_view(host, routes=(), ipv6_forwarding=('all',))
         )
 
     def hearing(self, host: str, *senders: str) -> 'Scene':

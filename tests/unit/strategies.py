@@ -87,6 +87,7 @@ _FIELDS: dict[str, SearchStrategy[Any]] = {
     'role': words(
         'keepalived',
         'keepalived-vrrp',
+        'keepalived-astray',
         'monitor',
         'radvd',
         'haproxy',
@@ -100,6 +101,10 @@ _FIELDS: dict[str, SearchStrategy[Any]] = {
     'pid': strategies.integers(1, 4),
     'ppid': strategies.integers(0, 4),
     'replicas': strategies.integers(0, 4),
+    'ipv6_forwarding': strategies.lists(words('all', 'qg-2c'), max_size=2).map(
+        tuple
+    ),
+    'tracked': strategies.lists(_devices, max_size=2).map(tuple),
     'flags': strategies.lists(
         words('permanent', 'tentative', 'dadfailed', 'nodad'), max_size=2
     ).map(tuple),

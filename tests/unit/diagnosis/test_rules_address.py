@@ -24,8 +24,7 @@ class MissingTest(base.RuleTest):
         scene = self.healthy.without_address(self.active, address)
         found = self.finding(scene, 'floating-ip-missing', self.active)
         self.assertIn(address, found.summary)
-        pid = self.healthy.pid(self.active, 'keepalived')
-        self.assertIn(f'(pid {pid})', found.hint)
+        self.assertIn('ip address add', found.hint)
         self.assert_only(scene, ('floating-ip-missing', self.active))
 
     def test_gateway_and_internal_address(self):
@@ -74,6 +73,7 @@ class MissingTest(base.RuleTest):
             )
         found = self.finding(scene, 'floating-ip-missing', self.active)
         self.assertIn('keepalived.conf does not name', found.summary)
+        self.assertIn('do not add it by hand', found.hint)
 
     def test_without_keepalived_conf(self):
         """Neutron's word is enough to miss an address."""
@@ -105,6 +105,8 @@ class RoutesTest(base.RuleTest):
             if r.destination == DEFAULT
         )
         self.assertIn(f'{DEFAULT} via {route.gateway}', found.summary)
+        pid = self.healthy.pid(self.active, 'keepalived')
+        self.assertIn(f'(pid {pid})', found.hint)
         self.assert_only(scene, ('route-missing', self.active))
 
     def test_route_through_another_gateway(self):

@@ -42,6 +42,19 @@ class HaDevicesTest(base.RuleTest):
         found = self.finding(scene, 'ha-device-down', self.standby)
         self.assertIn(f'{self.device} is missing', found.summary)
 
+    def test_without_an_address(self):
+        own = self.healthy.ha_port(self.standby).addresses[0]
+        (address,) = (
+            a.address
+            for a in self.healthy.shown(self.standby).addresses
+            if a.address.startswith(own + '/')
+        )
+        scene = self.healthy.without_address(self.standby, address)
+        found = self.finding(scene, 'ha-address-missing', self.standby)
+        self.assertIn(self.device, found.summary)
+        self.assert_only(scene, ('ha-address-missing', self.standby))
+        self.assertEqual('fault', scene.observed(self.standby))
+
     def test_several(self):
         scene = self.healthy.with_new_link(self.standby, 'ha-00000000-00')
         found = self.finding(scene, 'several-ha-devices', self.standby)
@@ -53,6 +66,32 @@ class HaDevicesTest(base.RuleTest):
         scene = self.healthy.with_new_link(self.standby, 'ha-00000000-00')
         scene = scene.with_link_down(self.standby, 'ha-00000000-00')
         self.assert_only(scene, ('several-ha-devices', self.standby))
+        self.assertEqual('standby', scene.observed(self.standby))
+
+
+class TrackedTest(base.RuleTest):
+    def setUp(self):
+        super().setUp()
+        self.device = self.healthy.device(self.standby, 'qg-')
+        self.tracked = self.healthy.with_conf(
+            self.standby, tracked=(self.device,)
+        )
+
+    def test_up(self):
+        self.assert_only(self.tracked)
+
+    def test_down(self):
+        """keepalived.conf without no_track, as old releases write it."""
+        scene = self.tracked.with_link_down(self.standby, self.device)
+        found = self.finding(scene, 'tracked-device-down', self.standby)
+        self.assertIn(
+            f'{self.device}, which is administratively down', found.summary
+        )
+        self.assert_only(scene, ('tracked-device-down', self.standby))
+        self.assertEqual('fault', scene.observed(self.standby))
+
+    def test_down_but_not_tracked(self):
+        scene = self.healthy.with_link_down(self.standby, self.device)
         self.assertEqual('standby', scene.observed(self.standby))
 
 

@@ -66,6 +66,29 @@ class KeepalivedTest(base.RuleTest):
         self.assertIn(f'{pid}, {PID}', found.summary)
         self.assert_only(scene, ('several-keepalived', self.standby))
 
+    def test_astray(self):
+        """In a namespace that was deleted while it ran."""
+        scene = self.healthy.with_view(
+            self.standby, namespace=None, processes=()
+        ).with_new_process(self.standby, 'keepalived-astray')
+        found = self.finding(scene, 'keepalived-astray', self.standby)
+        self.assertIn(f'(pid {PID})', found.summary)
+        self.assertIn(('namespace-absent', self.standby), scene.found())
+
+    def test_astray_beside_a_new_namespace(self):
+        scene = self.healthy.with_new_process(
+            self.standby, 'keepalived-astray'
+        )
+        self.assert_only(scene, ('keepalived-astray', self.standby))
+
+    def test_astray_on_a_node_that_does_not_host_the_router(self):
+        scene = (
+            self.healthy.without_agents(self.standby)
+            .with_view(self.standby, namespace=None, processes=())
+            .with_new_process(self.standby, 'keepalived-astray')
+        )
+        self.finding(scene, 'keepalived-astray', self.standby)
+
 
 class MonitorTest(base.RuleTest):
     def test_dead(self):
@@ -140,13 +163,13 @@ class HelpersTest(base.RuleTest):
 
 class ForwardingTest(base.RuleTest):
     def test_off_on_the_active_node(self):
-        scene = self.healthy.with_view(self.active, ipv6_forwarding=False)
+        scene = self.healthy.with_view(self.active, ipv6_forwarding=())
         found = self.finding(scene, 'ipv6-forwarding-off', self.active)
         self.assertIn(f'qrouter-{scene.router.id}', found.hint)
         self.assert_only(scene, ('ipv6-forwarding-off', self.active))
 
     def test_off_without_ipv6_addresses(self):
-        scene = self.healthy.with_view(self.active, ipv6_forwarding=False)
+        scene = self.healthy.with_view(self.active, ipv6_forwarding=())
         for host in scene.names:
             conf = scene.conf(host)
             scene = scene.with_conf(
@@ -159,11 +182,22 @@ class ForwardingTest(base.RuleTest):
             )
         self.assert_not_found(scene, 'ipv6-forwarding-off')
 
-    def test_on_on_a_standby(self):
-        scene = self.healthy.with_view(self.standby, ipv6_forwarding=True)
+    def test_on_for_the_gateway_of_a_standby(self):
+        device = self.healthy.device(self.standby, 'qg-')
+        scene = self.healthy.with_view(
+            self.standby, ipv6_forwarding=('all', device)
+        )
         found = self.finding(scene, 'ipv6-forwarding-on', self.standby)
+        self.assertIn(f'device {device} ', found.summary)
         self.assertIn('is standby', found.summary)
         self.assert_only(scene, ('ipv6-forwarding-on', self.standby))
+
+    def test_on_for_the_rest_of_a_standby(self):
+        """As a former active node is left, to send no MLD reports."""
+        for on in ((), ('all',), ('all', 'default', 'lo')):
+            self.assert_only(
+                self.healthy.with_view(self.standby, ipv6_forwarding=on)
+            )
 
 
 class StaleNodeTest(base.RuleTest):
