@@ -84,10 +84,12 @@ def links_up(replica: Replica) -> None:
 
 
 def sweep(replica: Replica) -> None:
-    """End what monitors that were killed have left behind.
+    """End what outlived a killed monitor or a deleted namespace.
 
-    Their loop would go on telling the agent what it sees, beside the new one.
+    A monitor's loop would go on telling the agent what it sees, beside the
+    new one, and keepalived in a namespace without a name would stay active.
     """
+    end(replica.strays(), 3)
     monitor = replica.monitor_pid()
     stray = {
         pid

@@ -148,6 +148,21 @@ class Replica:
         """Host pids of keepalived: the parent first, then its child."""
         return self.program_pids("keepalived")
 
+    def strays(self) -> list[int]:
+        """Host pids of keepalived that outlived the router's namespace.
+
+        Whoever deletes a namespace deletes its name; what runs in it runs on.
+        """
+        node = self.node
+        here = self.keepalived_pids()
+        return [
+            pid
+            for pid in processes.inhabitants(node.layout.state, node.name)
+            if pid not in here
+            and f"{self.folder}/keepalived.conf" in processes.command(pid)
+            and processes.command(pid)[0].endswith("keepalived")
+        ]
+
     def active(self) -> bool:
         """Whether this replica really is the active one.
 
