@@ -45,8 +45,7 @@ def run(command: str) -> str:
     reader, terminal = pty.openpty()
     size = struct.pack('HHHH', 24, 80, 0, 0)
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, size)
-    # the openstack of the Python that runs this, with nobody's credentials
-    # but the lab's
+    # the openstack command of the Python that runs this
     path = f'{pathlib.Path(sys.executable).parent}:{os.environ["PATH"]}'
     process = subprocess.Popen(
         ['/bin/sh', '-c', command],

@@ -142,7 +142,7 @@ def page(entry: Any) -> str:
 
 
 def _confirm(steps: Iterable[Any]) -> list[str]:
-    lines = []
+    lines: list[str] = []
     for step in steps:
         if not lines:
             lines += [*markup.heading('Confirm it by hand', '-')]
@@ -160,7 +160,7 @@ def _steps(steps: Iterable[str]) -> list[str]:
 
 
 def _lookalikes(items: Iterable[Any]) -> list[str]:
-    lines = []
+    lines: list[str] = []
     known = {entry.code: entry for entry in catalogue.entries().values()}
     for item in items:
         if not lines:
@@ -175,7 +175,7 @@ def _lookalikes(items: Iterable[Any]) -> list[str]:
 
 
 def _bugs(items: Iterable[Any]) -> list[str]:
-    lines = []
+    lines: list[str] = []
     for item in items:
         if not lines:
             lines += [*markup.heading('Known bugs', '-')]
