@@ -44,6 +44,10 @@ from collections.abc import Callable
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 STATE = pathlib.Path('/var/lib/neutron')
 TARGET = 10.0
+START = (
+    'import sys; sys.path.insert(0, sys.argv.pop()); '
+    'from osc_ha_router.node import main; sys.exit(main.main())'
+)
 EXEC, SHORT, NODE = 'ip netns exec', 'ip -n', 'node program'
 
 DEVICES = ('ha', 'qg', 'qr')
@@ -244,8 +248,10 @@ def by_ip_n(routers: list[str]) -> list[list]:
 def by_node_program(routers: list[str]) -> list[dict]:
     """Start the node program, ask once, read everything, wait for its end."""
     request = {'id': 1, 'op': 'probe', 'routers': None, 'residents': True}
+    # the way it is started on a node: without site-packages
     output = run(
-        sys.executable, '-m', 'osc_ha_router.node', lines=[json.dumps(request)]
+        *(sys.executable, '-IS', '-c', START, str(ROOT)),
+        lines=[json.dumps(request)],
     )
     replies = [json.loads(line) for line in output.splitlines()]
     if 'end' not in replies[-1]:

@@ -66,13 +66,13 @@ def run(fields: protocol.Json, send: Send) -> protocol.Json:
             spaces if wants_residents else routers,
             heard if seconds > 0 else None,
         )
-        views = {}  # type: typing.Dict[str, protocol.Json]
+        vrids = {}  # type: typing.Dict[str, typing.Optional[int]]
         for router_id in routers:
             built = view.build(look, router_id)
             send({'view': built})
-            if wants_residents:
-                views[router_id] = built
-        residents = view.residents(look, views) if wants_residents else None
+            conf = built['keepalived_conf']
+            vrids[router_id] = conf['vrid'] if conf else None
+        residents = view.residents(look, vrids) if wants_residents else None
     return {
         'residents': residents,
         'seconds': round(time.monotonic() - started, 4),

@@ -153,7 +153,10 @@ def routes(
                 raise
             answers = []
         for answer in answers:
-            found.extend(route(answer, names))
+            # asked for the routes of a family that it was started without,
+            # the kernel sends those of all others
+            if answer[:1] == body[:1]:
+                found.extend(route(answer, names))
     return found
 
 
@@ -217,9 +220,7 @@ def neighbour(body: bytes, names: Names) -> typing.Optional[protocol.Json]:
     }
 
 
-def forwarding(
-    channel: netlink.Socket, names: Names
-) -> typing.List[str]:
+def forwarding(channel: netlink.Socket, names: Names) -> typing.List[str]:
     """The devices with IPv6 forwarding on; ``all`` stands for the switch.
 
     Asked over the socket, because what /proc/sys/net shows depends on the
@@ -227,7 +228,14 @@ def forwarding(
     """
     body = struct.pack('=Bxxx', socket.AF_INET6)
     found = []
-    for answer in channel.dump(_RTM_GETNETCONF, body, _RTM_NEWNETCONF):
+    try:
+        answers = channel.dump(_RTM_GETNETCONF, body, _RTM_NEWNETCONF)
+    except netlink.NetlinkError as error:
+        # a kernel that was started without IPv6 forwards none of it
+        if error.errno not in (errno.EOPNOTSUPP, errno.EAFNOSUPPORT):
+            raise
+        answers = []
+    for answer in answers:
         device = configuration(answer, names)
         if device is not None:
             found.append(device)

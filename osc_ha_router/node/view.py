@@ -89,19 +89,19 @@ def _build(look: looking.Look, router_id: str) -> protocol.Json:
 
 
 def residents(
-    look: looking.Look, known: typing.Dict[str, protocol.Json]
+    look: looking.Look,
+    known: typing.Dict[str, typing.Optional[int]],
 ) -> typing.List[protocol.Json]:
     """Every router that the host has something of, as ``Resident``.
 
-    :param known: the views that were built, by router id
+    :param known: the vrids that views were built with, by router id
     """
     folders = files.folders(look.places)
     found = []
     for router_id in sorted(set(look.spaces) | set(folders)):
         spaces = look.spaces.get(router_id, [])
         if router_id in known:
-            conf = known[router_id]['keepalived_conf']
-            vrid = conf['vrid'] if conf else None
+            vrid = known[router_id]
         else:
             vrid = _vrid(look, router_id)
         found.append(
@@ -178,7 +178,9 @@ def _facts(channel: netlink.Socket, view: protocol.Json) -> None:
         problems, 'neighbours', lambda: rtnetlink.neighbours(channel, names)
     )
     view['ipv6_forwarding'] = _try(
-        problems, 'ipv6_forwarding', lambda: rtnetlink.forwarding(channel, names)
+        problems,
+        'ipv6_forwarding',
+        lambda: rtnetlink.forwarding(channel, names),
     )
 
 

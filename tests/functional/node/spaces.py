@@ -100,8 +100,7 @@ class Space(fixtures.Fixture):
 
     def _setUp(self) -> None:
         run('ip', 'netns', 'add', self.name)
-        self.addCleanup(run, 'ip', 'netns', 'del', self.name)
-        self.addCleanup(self.empty)
+        self.addCleanup(self.remove)
         self.ip('link', 'set', 'lo', 'up')
 
     def ip(self, *words: str) -> str:
@@ -112,6 +111,12 @@ class Space(fixtures.Fixture):
 
     def pids(self) -> list[int]:
         return [int(x) for x in run('ip', 'netns', 'pids', self.name).split()]
+
+    def remove(self) -> None:
+        """Remove it, unless a test did."""
+        if os.path.exists(f'/run/netns/{self.name}'):
+            self.empty()
+            run('ip', 'netns', 'del', self.name)
 
     def empty(self) -> None:
         """End whatever runs in it; all of that was started here."""

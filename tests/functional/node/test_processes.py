@@ -100,6 +100,17 @@ class KeepalivedTest(spaces.SpaceTest):
         )
         os.kill(child, signal.SIGCONT)
 
+    def test_namespace_without_a_name(self):
+        parent, child = self.start()
+        # from the last: each of them would start or end with the other
+        self.addCleanup(os.kill, child, signal.SIGKILL)
+        self.addCleanup(os.kill, parent, signal.SIGKILL)
+        spaces.run('ip', 'netns', 'del', self.router.name)
+        self.states((parent, 'keepalived-astray', 'S'))
+        shown = self.look(self.router)
+        self.assertIsNone(shown.namespace)
+        self.assertIsNone(shown.addresses)
+
     def test_two(self):
         first = self.start()
         self.router.pid_file += '2'
