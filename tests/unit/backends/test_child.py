@@ -61,6 +61,15 @@ class ChildTest(testtools.TestCase):
         process.pump(0)
         self.assertEqual(0, process.code)
 
+    def test_input_that_nobody_reads(self) -> None:
+        process = self.start('exec <&-; exec sleep 60')
+        until = time.monotonic() + 10
+        while not process._stdin.closed and time.monotonic() < until:
+            process.send(b'x')
+            process.pump(0.1)
+        self.assertTrue(process._stdin.closed)
+        self.assertIsNone(process.code)
+
     def test_what_came_before_a_flood(self) -> None:
         process = self.start('echo one; echo two; yes | tr -d "\\n"')
         until = time.monotonic() + 10

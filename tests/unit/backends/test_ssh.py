@@ -189,6 +189,8 @@ class SshBackendTest(testtools.TestCase):
         kinds = [seen.failure and seen.failure.kind for seen in views]
         self.assertEqual(['deadline'] * 3, kinds)
         self.assertEqual(1, len(self.program.pids))
+        for seen in views[1:]:
+            self.assertIn('before its turn', str(seen.failure))
 
     def test_views_that_nobody_asked_for(self) -> None:
         self.ssh(
