@@ -177,11 +177,11 @@ def details(reports: Iterable[report.Report], width: int) -> Iterable[str]:
 
 def sentence(finding: report.Finding, width: int) -> Iterable[str]:
     """Yield one finding as lines of at most ``width`` characters."""
-    where = f'{finding.host} ' if finding.host else ''
-    ignored = ', ignored' if finding.ignored else ''
+    where = f' on {finding.host}' if finding.host else ''
+    ignored = ' (ignored)' if finding.ignored else ''
     text = (
-        f'{finding.severity}{ignored} {finding.code} ({finding.name}): '
-        f'{where}{finding.summary}'
+        f'{finding.severity}{ignored} {finding.code} {finding.name}{where}: '
+        f'{finding.summary}'
     )
     for line, first, rest in (
         (text, '  ', '    '),

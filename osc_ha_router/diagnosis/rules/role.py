@@ -25,6 +25,14 @@ ACTIVE = report.Observed.ACTIVE
 STALE = report.Observed.STALE
 UNKNOWN = report.Observed.UNKNOWN
 
+_LISTEN = (
+    'look again with --listen 7, which tells a stale VIP from a cut HA network'
+)
+_LOOK_INSIDE = (
+    'look for a live keepalived in the namespace on each of these nodes; the '
+    'VIP is stale where there is none'
+)
+
 
 def stale(this: case.Case) -> Iterator[report.Finding]:
     """Addresses on a node whose keepalived is dead or only a backup."""
@@ -59,14 +67,20 @@ def several(this: case.Case) -> Iterator[report.Finding]:
     unclear = [r for r in this.holders if r.observed == UNKNOWN]
     if unclear and len(this.holders) > 1:
         names = words.hosts(unclear)
-        yield _undecided(this, f'processes on {names} were not looked at')
+        yield _undecided(
+            this, f'processes on {names} were not looked at', _LOOK_INSIDE
+        )
     elif len(living) < 2:
         return
     elif this.heard is None:
-        yield _undecided(this, 'nobody listened for VRRP advertisements')
+        yield _undecided(
+            this, 'nobody listened for VRRP advertisements', _LISTEN
+        )
     elif not all(r.host in this.heard[r.host] for r in living):
         # one that is silent beside a sender is stale, not active
-        yield _undecided(this, 'none of them sends VRRP advertisements')
+        yield _undecided(
+            this, 'none of them sends VRRP advertisements', _LISTEN
+        )
     else:
         deaf = any(
             other.host not in this.heard[one.host]
@@ -94,7 +108,7 @@ def nobody(this: case.Case) -> Iterator[report.Finding]:
     )
 
 
-def _undecided(this: case.Case, unknown: str) -> report.Finding:
+def _undecided(this: case.Case, unknown: str, advice: str) -> report.Finding:
     return catalogue.finding(
         'multiple-active',
         None,
@@ -102,6 +116,7 @@ def _undecided(this: case.Case, unknown: str) -> report.Finding:
         count=len(this.holders),
         hosts=words.hosts(this.holders),
         unknown=unknown,
+        advice=advice,
     )
 
 
