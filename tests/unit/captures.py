@@ -12,6 +12,7 @@
 
 """Captures taken on the lab, one for each scenario of the functional tests."""
 
+import functools
 import json
 import os
 import pathlib
@@ -31,6 +32,7 @@ def path(name: str) -> str:
     return str(FOLDER / f'{name}.json')
 
 
+@functools.cache
 def load(name: str) -> capture.Capture:
     """Return what was seen in a scenario."""
     return capture.load(path(name))

@@ -14,6 +14,8 @@
 
 Most values are what a cloud has, so that they meet each other and lead the
 rules somewhere; some are odd: empty, huge, not an address, in another script.
+What is made of nothing else hardly ever is an active node, so ``cases`` has
+captures as well, with a few values spoilt.
 """
 
 import dataclasses
@@ -27,6 +29,7 @@ from hypothesis.strategies import SearchStrategy
 from osc_ha_router import text
 from osc_ha_router.model import claim
 from osc_ha_router.model import view
+from tests.unit.scene import Scene
 
 ROUTERS = (
     '7439ff46-8435-4052-a174-4ebc5a67337e',
@@ -164,3 +167,77 @@ routers = of(claim.Router).map(
 looks = strategies.lists(
     of(view.HostView), max_size=3, unique_by=lambda shown: shown.host
 ).map(tuple)
+
+#: what happened on the lab, to be spoilt
+SCENARIOS = ('healthy', 'incident', 'ha-network-cut', 'hidden-active')
+
+
+@strategies.composite
+def spoilt(draw: Any) -> tuple[claim.Router, tuple[view.HostView, ...]]:
+    """Return a real look with a few values anywhere replaced or mixed up."""
+    scene = draw(strategies.sampled_from(SCENARIOS).map(Scene.of))
+    router, hosts = scene.router, scene.hosts
+    for _ in range(draw(strategies.integers(0, 5))):
+        kind = draw(strategies.sampled_from(('router', 'host', 'mixed')))
+        if kind == 'router':
+            router = _spoil(draw, router)
+        else:
+            index = draw(strategies.integers(0, len(hosts) - 1))
+            changed = (
+                _spoil(draw, hosts[index])
+                if kind == 'host'
+                else _mix(draw, hosts[index], hosts)
+            )
+            hosts = (*hosts[:index], changed, *hosts[index + 1 :])
+    # a backend gives one view of each host
+    unique = {shown.host: shown for shown in hosts}
+    router = dataclasses.replace(router, id=scene.router.id)
+    return router, tuple(unique.values())
+
+
+def _spoil(draw: Any, value: Any) -> Any:
+    """Return a dataclass with one value in it, however deep, replaced."""
+    kinds = typing.get_type_hints(type(value))
+    name = draw(
+        strategies.sampled_from([f.name for f in dataclasses.fields(value)])
+    )
+    old = getattr(value, name)
+    deeper = draw(strategies.integers(0, 3)) > 0
+    if dataclasses.is_dataclass(old) and deeper:
+        new = _spoil(draw, old)
+    elif (
+        isinstance(old, tuple)
+        and old
+        and dataclasses.is_dataclass(old[0])
+        and deeper
+    ):
+        index = draw(strategies.integers(0, len(old) - 1))
+        rest = old[:index], old[index + 1 :]
+        if draw(strategies.booleans()):
+            new = (*rest[0], _spoil(draw, old[index]), *rest[1])
+        else:
+            new = rest[0] + rest[1]
+    else:
+        new = draw(of(kinds[name], name))
+    return dataclasses.replace(value, **{name: new})
+
+
+def _mix(
+    draw: Any, shown: view.HostView, hosts: tuple[view.HostView, ...]
+) -> view.HostView:
+    """Return a host that shows in one respect what another one shows."""
+    other = draw(strategies.sampled_from(hosts))
+    if not shown.views or not other.views:
+        return dataclasses.replace(shown, views=other.views)
+    names = [field.name for field in dataclasses.fields(view.NodeView)]
+    name = draw(strategies.sampled_from(names))
+    changed = dataclasses.replace(
+        shown.views[0], **{name: getattr(other.views[0], name)}
+    )
+    return dataclasses.replace(shown, views=(changed, *shown.views[1:]))
+
+
+#: a router, and what there is of it: near to what happens, and far from it
+cases = strategies.one_of(
+    spoilt(), spoilt(), strategies.tuples(routers, looks)
+)

@@ -434,13 +434,13 @@ class TroubleTest(CloudTest):
 
     def setUp(self):
         super().setUp()
-        self.id = self.add_router()
+        self.router_id = self.add_router()
         self.paths = (
             'routers',
             'agents',
             'ports',
             'floatingips',
-            f'routers/{self.id}/l3-agents',
+            f'routers/{self.router_id}/l3-agents',
         )
 
     def test_server_error(self):
@@ -478,7 +478,9 @@ class TroubleTest(CloudTest):
         self.neutron.instead = {
             'routers': requests_exceptions.ConnectionError('refused')
         }
-        self.assertRaises(errors.CloudError, self.cloud.again, [self.id])
+        self.assertRaises(
+            errors.CloudError, self.cloud.again, [self.router_id]
+        )
 
 
 class HostileTest(CloudTest):

@@ -132,7 +132,7 @@ class ShowTest(base.CommandTest):
         ).with_unreachable(self.other)
         printed = self.show(scene).stdout
         self.assertIn('monitor no', printed)
-        self.assertIn('(monitor-dead): ', printed)
+        self.assertIn(f'monitor-dead on {self.standby}: ', printed)
         self.assertIn('-> start sshd', printed)
         self.assertIn(f'{self.other}: unknown (standby)', printed)
 

@@ -30,8 +30,8 @@ CODES = [entry.code for entry in catalogue.entries().values()]
 JUDGED = ('links', 'addresses', 'routes', 'processes', 'ipv6_forwarding')
 
 #: routers that should run; nothing is expected of one that is disabled
-enabled = model.routers.map(
-    lambda router: dataclasses.replace(router, admin_state_up=True)
+enabled = model.cases.map(
+    lambda case: (dataclasses.replace(case[0], admin_state_up=True), case[1])
 )
 ignored = strategies.sets(strategies.sampled_from(CODES), max_size=60)
 
@@ -50,9 +50,9 @@ def unseen(replica: report.Replica) -> bool:
 
 
 class AnyRouterTest(testtools.TestCase):
-    @hypothesis.given(model.routers, model.looks, ignored)
-    def test_nothing_raises_and_texts_are_whole(self, router, looks, ignore):
-        judged = verdict.judge(router, looks, ignore)
+    @hypothesis.given(model.cases, ignored)
+    def test_nothing_raises_and_texts_are_whole(self, case, ignore):
+        judged = verdict.judge(*case, ignore)
         for finding in judged.findings:
             self.assertNotEqual('', finding.summary)
             self.assertEqual(1, len(finding.summary.splitlines()))
@@ -60,29 +60,30 @@ class AnyRouterTest(testtools.TestCase):
             for line in check.details([judged], width):
                 self.assertNotIn('\n', line)
 
-    @hypothesis.given(enabled, model.looks)
-    def test_nothing_unseen_is_ok(self, router, looks):
-        judged = verdict.judge(router, looks)
+    @hypothesis.given(enabled)
+    def test_nothing_unseen_is_ok(self, case):
+        judged = verdict.judge(*case)
         if any(unseen(replica) for replica in judged.replicas):
             self.assertNotIn(judged.health, ('OK', 'INFO'))
 
-    @hypothesis.given(enabled, model.looks)
-    def test_what_neutron_does_not_tell_is_not_ok(self, router, looks):
-        judged = verdict.judge(router, looks)
+    @hypothesis.given(enabled)
+    def test_what_neutron_does_not_tell_is_not_ok(self, case):
+        judged = verdict.judge(*case)
+        router, _ = case
         if None in (router.agents, router.ports, router.floating_ips):
             self.assertNotIn(judged.health, ('OK', 'INFO'))
 
-    @hypothesis.given(model.routers, model.looks)
-    def test_every_host_that_neutron_names_is_there(self, router, looks):
-        judged = verdict.judge(router, looks)
+    @hypothesis.given(model.cases)
+    def test_every_host_that_neutron_names_is_there(self, case):
+        judged = verdict.judge(*case)
         hosts = [replica.host for replica in judged.replicas]
         self.assertEqual(len(hosts), len(set(hosts)))
-        for agent in router.agents or ():
+        for agent in case[0].agents or ():
             self.assertIn(agent.host, hosts)
 
-    @hypothesis.given(model.routers, model.looks)
-    def test_active_is_vip_and_living_keepalived(self, router, looks):
-        judged = verdict.judge(router, looks)
+    @hypothesis.given(model.cases)
+    def test_active_is_vip_and_living_keepalived(self, case):
+        judged = verdict.judge(*case)
         replicas = {replica.host: replica for replica in judged.replicas}
         for host in judged.active_hosts:
             replica = replicas[host]
@@ -93,9 +94,9 @@ class AnyRouterTest(testtools.TestCase):
                 'keepalived-vrrp', [p.role for p in replica.view.processes]
             )
 
-    @hypothesis.given(model.routers, model.looks, ignored)
-    def test_ignored_findings_never_count(self, router, looks, ignore):
-        judged = verdict.judge(router, looks, ignore)
+    @hypothesis.given(model.cases, ignored)
+    def test_ignored_findings_never_count(self, case, ignore):
+        judged = verdict.judge(*case, ignore)
         counted = [f for f in judged.findings if not f.ignored]
         for finding in judged.findings:
             self.assertEqual(finding.code in ignore, finding.ignored)
@@ -110,16 +111,17 @@ class AnyRouterTest(testtools.TestCase):
             ],
         )
 
-    @hypothesis.given(model.routers, model.looks)
-    def test_ignoring_everything_leaves_nothing(self, router, looks):
-        judged = verdict.judge(router, looks, CODES)
+    @hypothesis.given(model.cases)
+    def test_ignoring_everything_leaves_nothing(self, case):
+        judged = verdict.judge(*case, CODES)
         self.assertEqual('OK', judged.health)
         self.assertEqual(0, check.exit_code([judged], 'warning'))
 
-    @hypothesis.given(model.routers, model.looks)
-    def test_order_of_hosts_does_not_matter(self, router, looks):
+    @hypothesis.given(model.cases)
+    def test_order_of_hosts_does_not_matter(self, case):
+        router, looks = case
         self.assertEqual(
-            verdict.judge(router, looks), verdict.judge(router, looks[::-1])
+            verdict.judge(*case), verdict.judge(router, looks[::-1])
         )
 
 

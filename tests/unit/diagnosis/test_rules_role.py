@@ -136,6 +136,7 @@ class SeveralTest(base.RuleTest):
         self.assertIn('nobody listened', found.summary)
         self.assertIn(self.healthy.vip, found.summary)
         self.assertIn('2 nodes', found.summary)
+        self.assertIn('--listen', found.hint)
 
     def test_only_one_was_listened_on(self):
         scene = self.two.hearing(self.active, self.active)
@@ -152,6 +153,8 @@ class SeveralTest(base.RuleTest):
         self.assertIn(
             f'processes on {self.standby} were not looked at', found.summary
         )
+        # listening would not tell more
+        self.assertNotIn('--listen', found.hint)
 
     def test_not_said_of_a_dead_holder(self):
         scene = self.two.without_keepalived(self.active)
