@@ -30,6 +30,7 @@ is less than ten times as slow as the node program.
 """
 
 import argparse
+from collections.abc import Callable
 import contextlib
 import json
 import os
@@ -39,7 +40,6 @@ import subprocess
 import sys
 import time
 import uuid
-from collections.abc import Callable
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 STATE = pathlib.Path('/var/lib/neutron')

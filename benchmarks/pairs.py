@@ -16,11 +16,11 @@ A machine's speed drifts; the two commands of a pair run close together, so
 their ratio holds when their times do not.
 """
 
+from collections.abc import Sequence
 import json
 import statistics
 import subprocess
 import time
-from collections.abc import Sequence
 
 
 def wall(argv: Sequence[str], env: dict[str, str] | None) -> float:

@@ -10,3 +10,4 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
+"""What HA routers really are: Neutron's claim against the nodes."""

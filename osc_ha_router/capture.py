@@ -19,14 +19,14 @@ it does hold names and addresses of the cloud. Version 1 readers leave out
 keys that they do not know; a change that they could misread gets version 2.
 """
 
+from collections.abc import Iterator
+from collections.abc import Sequence
 import dataclasses
 import datetime
 import importlib.resources
 import json
 import os
 import tempfile
-from collections.abc import Iterator
-from collections.abc import Sequence
 from typing import Any
 
 from osc_ha_router import codec
@@ -178,6 +178,7 @@ class CapturedCloud:
         if project is not None:
             routers = [r for r in routers if r.project_id == project]
         if host is not None:
+            self._check_host(host)
             routers = [
                 router
                 for router in routers
@@ -185,6 +186,19 @@ class CapturedCloud:
             ]
         unique = {router.id: router for router in routers}
         return claim.Claims(tuple(unique.values()), self._capture.claims.hosts)
+
+    def _check_host(self, host: str) -> None:
+        known = {
+            agent.host
+            for router in self._capture.claims.routers
+            for agent in router.agents or ()
+        }
+        known.update(self._capture.claims.hosts or ())
+        if host not in known:
+            raise errors.UsageError(
+                f'The capture has no L3 agent on host {text.clean(host)!r}; '
+                f'there is one on {", ".join(sorted(known)) or "no host"}'
+            )
 
     def again(self, ids: Sequence[str]) -> tuple[claim.Router, ...]:
         """Return the same claims once more: a capture does not change."""

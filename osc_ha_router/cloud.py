@@ -21,13 +21,13 @@ the server rewrite ``ha_state`` of dead and disabled ones.
 """
 
 import collections
-import contextlib
-import re
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Sequence
 from concurrent import futures
+import contextlib
+import re
 from typing import Any
 from typing import TypeVar
 
@@ -52,7 +52,7 @@ _IDS_A_QUERY = 100
 
 _NO_AGENTS = (
     'which L3 agents host it: the policy get_l3-agents does not allow you '
-    '(administrators by default); ask an administrator to run this check'
+    '(administrators by default)'
 )
 
 
@@ -61,7 +61,6 @@ class Cloud:
 
     :param conn: an SDK connection; used from several threads at a time
     :param concurrency: how many API calls may be under way at once
-    :param timeout: bound for one API call, in seconds
     """
 
     def __init__(
@@ -69,13 +68,15 @@ class Cloud:
         conn: connection.Connection,
         *,
         concurrency: int = 8,
-        timeout: float = 60.0,
     ) -> None:
         self._conn = conn
         self._network = conn.network
         self._concurrency = concurrency
-        if conn.session.timeout is None:
-            conn.session.timeout = timeout
+
+    def bound(self, seconds: float) -> None:
+        """Let no API call take longer than this, if nobody else bounds it."""
+        if self._conn.session.timeout is None:
+            self._conn.session.timeout = seconds
 
     def claims(
         self,

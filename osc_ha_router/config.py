@@ -18,10 +18,10 @@ as ``<name>`` under ``router_ha:`` in the cloud's entry of clouds.yaml. The
 table of fields below is the one place that names them.
 """
 
+from collections.abc import Mapping
 import dataclasses
 import os
 import shlex
-from collections.abc import Mapping
 from typing import Any
 
 from osc_ha_router import errors

@@ -12,11 +12,11 @@
 
 """Gather, diagnose, report: the one way in for every front end."""
 
-import dataclasses
-import time
 from collections.abc import Callable
 from collections.abc import Collection
 from collections.abc import Sequence
+import dataclasses
+import time
 from typing import Protocol
 
 from osc_ha_router import capture
@@ -152,8 +152,8 @@ class Engine:
             listen = max(listen, _LISTEN)
         pause = min(max(question.recheck - listen, 0.0), deadline.left())
         self._notify(
-            f'{len(unsettled)} of the routers may be in the middle of a '
-            f'change: looking again in {pause + listen:.0f} s'
+            f'{_named(unsettled)} may be in the middle of a change: looking '
+            f'again in {pause + listen:.0f} s'
         )
         self._sleep(pause)
         ids = tuple(found.router.id for found in unsettled)
@@ -198,10 +198,7 @@ class Engine:
                 )
             )
         return verdict.conclude(
-            second.router,
-            second.replicas,
-            [*second.findings, *added],
-            question.ignore,
+            second, [*second.findings, *added], question.ignore
         )
 
     def _probe(
@@ -236,6 +233,13 @@ def _requests(
     else:
         routers = None
     return [base.Request(host, routers, listen) for host in sorted(hosts)]
+
+
+def _named(reports: list[report.Report]) -> str:
+    if len(reports) > 1:
+        return f'{len(reports)} routers'
+    (only,) = reports
+    return f'Router {only.router.name or only.router.id}'
 
 
 def _may_settle(found: report.Report) -> bool:

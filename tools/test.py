@@ -16,7 +16,7 @@
 
 Needs Python 3.11 or newer and, for the functional tests, root on a Debian
 machine that reaches PyPI and Debian's packages: the lab installs the rest.
-Everything is run by tox, which is put into ``.venv`` first if need be; the
+Everything is run by tox, which is put into ``.tools`` first if need be; the
 closing line adds up the tests of all environments, and counts an
 environment without tests of its own, such as style, as one.
 """
@@ -36,9 +36,9 @@ _TOTAL = re.compile(r' - (Passed|Skipped|Failed): (\d+)')
 
 def tox() -> list[str]:
     """Return tox's command, having installed it if there is none."""
-    python = ROOT / '.venv' / 'bin' / 'python'
+    python = ROOT / '.tools' / 'bin' / 'python'
     if not python.exists():
-        venv.create(ROOT / '.venv', with_pip=True)
+        venv.create(ROOT / '.tools', with_pip=True)
     run = [str(python), '-m']
     if subprocess.run(
         [*run, 'tox', '--version'], capture_output=True

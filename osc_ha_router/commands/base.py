@@ -13,10 +13,11 @@
 """What the commands share: settings, options, and how they end."""
 
 import argparse
+from collections.abc import Callable
 import logging
 import sys
-from collections.abc import Callable
 from typing import Any
+from typing import TYPE_CHECKING
 
 from osc_ha_router import capture
 from osc_ha_router import config
@@ -24,6 +25,10 @@ from osc_ha_router import engine
 from osc_ha_router import errors
 from osc_ha_router.backends import registry
 from osc_ha_router.diagnosis import catalogue
+
+if TYPE_CHECKING:
+    # brings openstacksdk, which a capture does not need
+    from osc_ha_router import cloud
 
 LOG = logging.getLogger(__name__)
 
@@ -33,6 +38,22 @@ def seconds(value: str) -> float:
     number = float(value)
     if not 0 <= number <= 86400:
         raise argparse.ArgumentTypeError(f'{value} is not 0 to 86400 seconds')
+    return number
+
+
+def bound(value: str) -> float:
+    """Parse a bound in seconds, above zero."""
+    number = seconds(value)
+    if not number:
+        raise argparse.ArgumentTypeError('a bound must be above 0 seconds')
+    return number
+
+
+def listening(value: str) -> float:
+    """Parse a time to listen, which the node program bounds as well."""
+    number = seconds(value)
+    if number > 60:
+        raise argparse.ArgumentTypeError(f'{value} is not 0 to 60 seconds')
     return number
 
 
@@ -56,7 +77,7 @@ def add_look_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--listen',
         metavar='<seconds>',
-        type=seconds,
+        type=listening,
         default=0.0,
         help='Listen for VRRP advertisements on each node this long first',
     )
@@ -91,13 +112,13 @@ def add_look_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--timeout',
         metavar='<seconds>',
-        type=seconds,
+        type=bound,
         help='Bound for everything (default: 120)',
     )
     parser.add_argument(
         '--probe-timeout',
         metavar='<seconds>',
-        type=seconds,
+        type=bound,
         help='Bound for one node (default: 15)',
     )
 
@@ -130,7 +151,9 @@ class Look:
         else:
             settings = self._settings(parsed_args)
             machine = engine.Engine(
-                self._cloud(), registry.load(settings), notify=notify
+                self._cloud(settings.timeout),
+                registry.load(settings),
+                notify=notify,
             )
             answer = machine.check(question)
         if parsed_args.save is not None:
@@ -163,10 +186,11 @@ class Look:
         configuration = self.app.client_manager.get_configuration()
         return config.load(options, configuration.get('router_ha'))
 
-    def _cloud(self) -> engine.Source:
+    def _cloud(self, timeout: float) -> engine.Source:
         self.auth_required = True
         self.app.prepare_to_run_command(self)
-        source: engine.Source = self.app.client_manager.router_ha
+        source: cloud.Cloud = self.app.client_manager.router_ha
+        source.bound(timeout)
         return source
 
 

@@ -14,11 +14,12 @@
 
 import argparse
 import collections
-import dataclasses
-import shutil
-import textwrap
 from collections.abc import Iterable
 from collections.abc import Sequence
+import dataclasses
+import logging
+import shutil
+import textwrap
 from typing import Any
 
 from osc_lib.command import command
@@ -26,6 +27,8 @@ from osc_lib.command import command
 from osc_ha_router.commands import base
 from osc_ha_router.commands import columns
 from osc_ha_router.model import report
+
+LOG = logging.getLogger(__name__)
 
 COLUMNS = (
     'Router',
@@ -44,7 +47,7 @@ UNKNOWN, WARNING, ERROR = 3, 4, 5
 
 
 class CheckRouterHA(base.Look, command.Lister):
-    """Check what HA routers really are
+    """Check what HA routers really are.
 
     Compares what Neutron claims about each router with what the network
     nodes show: addresses, keepalived, devices, routes. A router is active
@@ -88,9 +91,11 @@ class CheckRouterHA(base.Look, command.Lister):
         )
         parser.add_argument(
             '--fail-on',
+            metavar='<severity>',
             choices=('warning', 'error', 'never'),
             default='warning',
-            help='Exit with 4 or 5 from this severity on, and with 3 when '
+            help='warning, error or never: exit with 4 or 5 from this '
+            'severity on, and with 3 when '
             'something could not be looked at; never: exit with 0 '
             '(default: warning)',
         )
@@ -108,13 +113,11 @@ class CheckRouterHA(base.Look, command.Lister):
     def take_action(
         self, parsed_args: argparse.Namespace
     ) -> tuple[Sequence[str], Iterable[Any]]:
-        if parsed_args.formatter == 'table' and not (
-            parsed_args.long or parsed_args.columns
-        ):
+        self._details = (
+            parsed_args.formatter == 'table' and not parsed_args.columns
+        )
+        if self._details and not parsed_args.long:
             parsed_args.columns = NARROW
-            self._details = True
-        else:
-            self._details = False
         question = dataclasses.replace(
             self.question(parsed_args, tuple(parsed_args.routers)),
             project=parsed_args.project,
@@ -122,8 +125,12 @@ class CheckRouterHA(base.Look, command.Lister):
         )
         reports = self.answer(parsed_args, question).reports
         self._exit_code = exit_code(reports, parsed_args.fail_on)
+        if not reports:
+            LOG.warning('There is no HA router here that you can see')
         if parsed_args.unhealthy:
-            reports = tuple(r for r in reports if r.findings)
+            reports = tuple(
+                r for r in reports if not all(f.ignored for f in r.findings)
+            )
         self._reports = sorted(
             reports, key=lambda r: (r.router.name, r.router.id)
         )

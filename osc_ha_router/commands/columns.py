@@ -45,15 +45,16 @@ class Replicas(Lines):
     """Replica objects."""
 
     def line(self, item: Any) -> str:
-        claimed = item['reported'] or 'nothing claimed'
-        alive = '' if item['alive'] is not False else ', agent dead'
         if item['agent_id'] is None:
             claimed = 'not hosted here'
-        return f'{item["host"]}: {item["observed"]} ({claimed}{alive})'
+        else:
+            claimed = f'claimed {item["reported"] or "nothing"}'
+        alive = '' if item['alive'] is not False else ', agent dead'
+        return f'{item["host"]}: seen {item["observed"]}, {claimed}{alive}'
 
 
 class Findings(Lines):
-    """Finding objects; people see each kind once, and on which hosts."""
+    """Finding objects; people see each kind once, and how often."""
 
     def human_readable(self) -> str:
         kinds: dict[str, list[str]] = {}
@@ -63,8 +64,9 @@ class Findings(Lines):
             kinds.setdefault(kind, [])
             if item['host']:
                 kinds[kind].append(item['host'])
+        # which hosts, the sentences below the table say
         return '\n'.join(
-            f'{kind}: {", ".join(hosts)}' if hosts else kind
+            f'{kind} ({len(hosts)})' if len(hosts) > 1 else kind
             for kind, hosts in kinds.items()
         )
 

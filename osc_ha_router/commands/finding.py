@@ -15,6 +15,7 @@
 import argparse
 from collections.abc import Iterable
 from collections.abc import Sequence
+import re
 from typing import Any
 
 from cliff import columns as cliff_columns
@@ -29,14 +30,23 @@ from osc_ha_router.diagnosis import catalogue
 
 
 class ListFinding(command.Lister):
-    """List what a check can find"""
+    """List what a check can find."""
 
     auth_required = False
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        parser.add_argument(
+            '--long',
+            action='store_true',
+            help='Show the summaries, too',
+        )
+        return parser
 
     def take_action(
         self, parsed_args: argparse.Namespace
     ) -> tuple[Sequence[str], Iterable[Any]]:
-        return ('Code', 'Name', 'Severity', 'Summary'), [
+        rows = [
             (
                 entry.code,
                 entry.name,
@@ -45,10 +55,14 @@ class ListFinding(command.Lister):
             )
             for entry in catalogue.entries().values()
         ]
+        titles = ('Code', 'Name', 'Severity', 'Summary')
+        if parsed_args.long:
+            return titles, rows
+        return titles[:-1], [row[:-1] for row in rows]
 
 
 class ShowFinding(command.ShowOne):
-    """Explain a finding: what it means, how to confirm it, how to fix it"""
+    """Explain a finding: what it means, how to confirm it, how to fix it."""
 
     auth_required = False
 
@@ -90,11 +104,14 @@ class ShowFinding(command.ShowOne):
         return tuple(shown), tuple(shown.values())
 
 
+_FIELD = re.compile(r'\{(\w+)[^}]*\}')
+
+
 class Template(cliff_columns.FormattableColumn[str]):
     """A line with {fields}, which people see as <fields>."""
 
     def human_readable(self) -> str:
-        return self._value.replace('{', '<').replace('}', '>')
+        return _FIELD.sub(r'<\1>', self._value)
 
 
 class Paragraphs(cliff_columns.FormattableColumn[str]):

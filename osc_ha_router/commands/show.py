@@ -13,9 +13,9 @@
 """openstack router ha show"""
 
 import argparse
-import shutil
 from collections.abc import Iterable
 from collections.abc import Sequence
+import shutil
 from typing import Any
 
 from osc_lib.command import command
@@ -31,7 +31,7 @@ from osc_ha_router.model import report
 
 
 class ShowRouterHA(base.Look, command.ShowOne):
-    """Show one HA router: each replica as claimed and as seen
+    """Show one HA router: each replica as claimed and as seen.
 
     Beside what check shows: the HA VIP, the addresses and routes that the
     active node must hold, and everything that was seen of each replica.
@@ -88,7 +88,7 @@ def _fields(item: report.Report) -> dict[str, Any]:
         'Health': item.health.value,
         'Active Hosts': columns.Lines(item.active_hosts),
         'Reported Active': columns.Lines(item.reported_active),
-        'VIP': columns.Lines(expected['vips']),
+        'VIP': columns.Lines(sorted(item.vips)),
         'Virtual Router ID': columns.Lines(expected['vrids']),
         'Expected Addresses': columns.Lines(expected['addresses']),
         'Expected Routes': columns.Lines(expected['routes']),
@@ -107,9 +107,6 @@ def _expected(item: report.Report) -> dict[str, list[Any]]:
         if r.view is not None and r.view.keepalived_conf is not None
     ]
     return {
-        'vips': sorted(
-            {evidence.normal(a.address) for conf in confs for a in conf.vips}
-        ),
         'vrids': sorted({c.vrid for c in confs if c.vrid is not None}),
         'addresses': sorted(
             {
@@ -151,7 +148,10 @@ class Evidence(columns.Replicas):
             for link in view['links'] or ():
                 words.append(_device(link, view))
             for process in view['processes'] or ():
-                words.append(f'  {process["role"]} (pid {process["pid"]})')
+                role = process['role']
+                if role == 'other':
+                    role = (process['command'] or ['?'])[0]
+                words.append(f'  {role} (pid {process["pid"]})')
         return '\n'.join(words)
 
 

@@ -12,9 +12,9 @@
 
 """One router with its replicas side by side: what the rules look at."""
 
+from collections.abc import Iterable
 import dataclasses
 import functools
-from collections.abc import Iterable
 
 from osc_ha_router.diagnosis import evidence
 from osc_ha_router.model import claim

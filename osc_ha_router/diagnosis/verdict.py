@@ -12,11 +12,11 @@
 
 """All rules over one router, put in order: the report."""
 
-import dataclasses
 from collections.abc import Callable
 from collections.abc import Collection
 from collections.abc import Iterable
 from collections.abc import Iterator
+import dataclasses
 
 from osc_ha_router.diagnosis import case
 from osc_ha_router.diagnosis import catalogue
@@ -83,16 +83,28 @@ def judge(
         ]
     else:
         found = [finding for rule in RULES for finding in rule(this)]
-    return conclude(this.router, this.replicas, found, ignore)
+    return conclude(
+        report.Report(
+            this.router,
+            report.Severity.OK,
+            this.replicas,
+            findings=(),
+            vips=tuple(sorted(this.vips)),
+        ),
+        found,
+        ignore,
+    )
 
 
 def conclude(
-    router: claim.Router,
-    replicas: tuple[report.Replica, ...],
+    bare: report.Report,
     found: Iterable[report.Finding],
     ignore: Collection[str] = (),
 ) -> report.Report:
-    """Order the findings, worst first, and draw the router's health."""
+    """Return the report with these findings, worst first, and its health.
+
+    :param bare: a report whose own findings and health do not matter
+    """
     findings = tuple(
         sorted(
             (dataclasses.replace(f, ignored=f.code in ignore) for f in found),
@@ -104,4 +116,4 @@ def conclude(
         key=lambda severity: severity.rank,
         default=report.Severity.OK,
     )
-    return report.Report(router, health, replicas, findings)
+    return dataclasses.replace(bare, health=health, findings=findings)

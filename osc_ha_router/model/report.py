@@ -96,6 +96,8 @@ class Report:
     health: Severity
     replicas: tuple[Replica, ...]
     findings: tuple[Finding, ...]
+    #: the HA VIP with prefix, by keepalived.conf or guessed from the nodes
+    vips: tuple[str, ...] = ()
 
     @property
     def active_hosts(self) -> list[str]:

@@ -12,13 +12,13 @@
 
 """What the functional tests share: the lab, and the real command."""
 
+from collections.abc import Callable
 import json
 import os
 import pathlib
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from typing import Any
 
 import testtools

@@ -12,11 +12,11 @@
 
 """Each incident, made for real: named by code, host and cause, then OK."""
 
+from collections.abc import Iterator
 import contextlib
 import os
 import signal
 import time
-from collections.abc import Iterator
 
 from tests.functional import base
 

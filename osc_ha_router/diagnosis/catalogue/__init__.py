@@ -119,10 +119,17 @@ def finding(name: str, host: str | None, **fields: Any) -> report.Finding:
         name=entry.name,
         severity=entry.severity,
         host=host,
-        summary=entry.summary.format(**fields),
-        hint=entry.hint.format(**fields),
+        summary=entry.summary.format_map(_Fields(fields)),
+        hint=entry.hint.format_map(_Fields(fields)),
         documentation_url=entry.documentation_url,
     )
+
+
+class _Fields(dict[str, Any]):
+    """A field that a rule forgot must not cost the whole report."""
+
+    def __missing__(self, key: str) -> str:
+        return f'<{key}>'
 
 
 def _entry(item: dict[str, Any]) -> Entry:

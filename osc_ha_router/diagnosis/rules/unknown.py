@@ -27,7 +27,8 @@ _JUDGED = {
     'processes': 'processes',
     'ipv6_forwarding': 'IPv6 forwarding',
 }
-_LOOK_AGAIN = 'run the check against the cloud itself'
+_LOOK_AGAIN = 'nobody looked at that; run the check against the cloud itself'
+_ASK = 'nothing is known to be wrong; an administrator sees all of it'
 
 
 def nodes(this: case.Case) -> Iterator[report.Finding]:
@@ -87,9 +88,15 @@ def claims(this: case.Case) -> Iterator[report.Finding]:
         if value is None
     ]
     # a gap says the same with the reason
-    gaps = router.gaps or ([', '.join(blind)] if blind else [])
-    for gap in gaps:
-        yield catalogue.finding('claim-unknown', None, what=gap)
+    if router.gaps:
+        for gap in router.gaps:
+            yield catalogue.finding(
+                'claim-unknown', None, what=gap, advice=_ASK
+            )
+    elif blind:
+        yield catalogue.finding(
+            'claim-unknown', None, what=', '.join(blind), advice=_LOOK_AGAIN
+        )
 
 
 def _not_looked_at(host: str, what: str, advice: str) -> report.Finding:
