@@ -144,7 +144,7 @@ def configuration(path: str) -> protocol.Json:
     """A keepalived.conf as ``KeepalivedConf``.
 
     :raises Unfit: it is too large or no file
-    :raises keepalived.ConfError: it is garbled
+    :raises blocks.ConfError: it is garbled
     :raises OSError: it cannot be read
     """
     raw = read(path, _CONF_LIMIT)

@@ -23,15 +23,9 @@ import re
 import socket
 import typing
 
+from osc_ha_router.node import blocks
 from osc_ha_router.node import protocol
 
-#: the words of a statement, and the statements of its block if it has one
-Statement = typing.Tuple[
-    typing.List[str], typing.Optional[typing.List[typing.Any]]
-]
-
-#: what makes a line more than its words
-_SPECIAL = re.compile('[{}#!]|auth_pass')
 _DIGITS = re.compile('[0-9]{1,3}')
 _MAIN_TABLES = ('main', '254')
 #: words of a route that stand alone; each other takes the next as its value
@@ -40,18 +34,14 @@ _BARE = ('no_track', 'onlink', 'pervasive', 'nexthop')
 _DEAD = ('blackhole', 'unreachable', 'prohibit', 'throw')
 
 
-class ConfError(Exception):
-    """The file is not a keepalived.conf that can be understood."""
-
-
 def parse(text: str) -> protocol.Json:
     """What a keepalived.conf says, as ``KeepalivedConf``.
 
     ``path`` and ``sha256`` are left to whoever read the file.
 
-    :raises ConfError: the file is garbled; the message quotes nothing of it
+    :raises blocks.ConfError: it is garbled; the message quotes nothing of it
     """
-    instance = _instance(_blocks(text))
+    instance = _instance(blocks.parse(text))
     interface = _single(instance, 'interface')
     advert = _single(instance, 'advert_int')
     return {
@@ -69,68 +59,9 @@ def parse(text: str) -> protocol.Json:
     }
 
 
-def _blocks(text: str) -> typing.List[Statement]:
-    """The statements of the file, blocks within blocks."""
-    top = []  # type: typing.List[Statement]
-    current = top
-    stack = []  # type: typing.List[typing.List[Statement]]
-    # the statement that a brace on the next line would belong to
-    last = None  # type: typing.Optional[typing.List[str]]
-    for number, line in enumerate(text.split('\n'), 1):
-        statement = []  # type: typing.List[str]
-        plain = _SPECIAL.search(line) is None
-        for word in () if plain else _words(line):
-            if word == '{':
-                if not statement and last is None:
-                    raise ConfError('line %d: a block without name' % number)
-                if statement:
-                    current.append((statement, None))
-                head = current.pop()[0]
-                block = []  # type: typing.List[Statement]
-                current.append((head, block))
-                stack.append(current)
-                current, statement, last = block, [], None
-            elif word == '}':
-                if not stack:
-                    raise ConfError('line %d: "}" without "{"' % number)
-                if statement:
-                    current.append((statement, None))
-                current, statement, last = stack.pop(), [], None
-            else:
-                statement.append(word)
-        if plain:
-            statement = line.split()
-        if statement:
-            current.append((statement, None))
-            last = statement
-    if stack:
-        raise ConfError('the file ends within a block')
-    return top
-
-
-def _words(line: str) -> typing.Iterator[str]:
-    """The words of a line without its comment, braces as words."""
-    secret = False
-    for word in line.split():
-        if secret:
-            # may hold braces or signs of a comment
-            return
-        if word[0] in '#!':
-            return
-        if word == 'auth_pass':
-            secret = True
-        while len(word) > 1 and word[0] in '{}':
-            yield word[0]
-            word = word[1:]
-        tail = len(word)
-        while tail > 1 and word[tail - 1] in '{}':
-            tail -= 1
-        yield word[:tail]
-        for brace in word[tail:]:
-            yield brace
-
-
-def _instance(top: typing.List[Statement]) -> typing.List[Statement]:
+def _instance(
+    top: typing.List[blocks.Statement],
+) -> typing.List[blocks.Statement]:
     """The body of the vrrp_instance that is Neutron's."""
     bodies = [
         body
@@ -138,7 +69,7 @@ def _instance(top: typing.List[Statement]) -> typing.List[Statement]:
         if words[0] == 'vrrp_instance' and body is not None
     ]
     if not bodies:
-        raise ConfError('there is no vrrp_instance in it')
+        raise blocks.ConfError('there is no vrrp_instance in it')
     for body in bodies:
         if (_single(body, 'interface') or '').startswith('ha-'):
             return body
@@ -146,7 +77,7 @@ def _instance(top: typing.List[Statement]) -> typing.List[Statement]:
 
 
 def _single(
-    instance: typing.List[Statement], name: str
+    instance: typing.List[blocks.Statement], name: str
 ) -> typing.Optional[str]:
     """The value of a statement; keepalived, too, goes by the last one."""
     value = None
@@ -157,13 +88,13 @@ def _single(
 
 
 def _number(
-    instance: typing.List[Statement], name: str
+    instance: typing.List[blocks.Statement], name: str
 ) -> typing.Optional[int]:
     text = _single(instance, name)
     if text is None:
         return None
     if _DIGITS.fullmatch(text) is None or int(text) > 255:
-        raise ConfError('%s is not a number from 0 to 255' % name)
+        raise blocks.ConfError('%s is not a number from 0 to 255' % name)
     return int(text)
 
 
@@ -173,12 +104,12 @@ def _seconds(text: str) -> float:
     except ValueError:
         value = -1.0
     if not 0 < value < 4096:
-        raise ConfError('advert_int is not a number of seconds')
+        raise blocks.ConfError('advert_int is not a number of seconds')
     return value
 
 
 def _lines(
-    instance: typing.List[Statement], name: str
+    instance: typing.List[blocks.Statement], name: str
 ) -> typing.Iterator[typing.List[str]]:
     for words, body in instance:
         if words[0] == name:
@@ -187,7 +118,7 @@ def _lines(
 
 
 def _addresses(
-    instance: typing.List[Statement],
+    instance: typing.List[blocks.Statement],
     name: str,
     interface: typing.Optional[str],
 ) -> typing.List[protocol.Json]:
@@ -196,7 +127,9 @@ def _addresses(
         try:
             address = _address(entry[0])
         except ValueError:
-            raise ConfError('%s holds what is no address' % name) from None
+            raise blocks.ConfError(
+                '%s holds what is no address' % name
+            ) from None
         # without a device keepalived takes that of the instance
         device = _options(entry[1:]).get('dev', interface)
         found.append({'address': address, 'device': device})
@@ -204,7 +137,7 @@ def _addresses(
 
 
 def _tracked(
-    instance: typing.List[Statement], interface: typing.Optional[str]
+    instance: typing.List[blocks.Statement], interface: typing.Optional[str]
 ) -> typing.List[str]:
     """The devices that keepalived 2 follows: a fault of one is its own."""
     found = set()
@@ -248,7 +181,7 @@ def _host(text: str) -> str:
 
 
 def _routes(
-    instance: typing.List[Statement],
+    instance: typing.List[blocks.Statement],
 ) -> typing.List[protocol.Json]:
     found = []
     for entry in _lines(instance, 'virtual_routes'):
@@ -268,7 +201,9 @@ def _routes(
                 gateway = _host(gateway)
             destination = _destination(words[0], gateway)
         except (ValueError, IndexError):
-            raise ConfError('virtual_routes holds what is no route') from None
+            raise blocks.ConfError(
+                'virtual_routes holds what is no route'
+            ) from None
         found.append(
             {
                 'destination': destination,

@@ -14,14 +14,11 @@
 
 import typing
 
-from osc_ha_router.node import files
 from osc_ha_router.node import look as looking
 from osc_ha_router.node import namespaces
 from osc_ha_router.node import processes
 from osc_ha_router.node import roles
-
-#: protocol numbers of VRRP and AH as /proc/net/raw writes them
-_VRRP_SOCKETS = (b':0070', b':0033')
+from osc_ha_router.node import sockets
 
 
 class Hidden(Exception):
@@ -87,24 +84,6 @@ def _has_socket(look: looking.Look, inside: namespaces.Namespace) -> bool:
     """Whether any process holds a VRRP socket in the namespace."""
     try:
         with look.traveller.inside(inside):
-            tables = _tables()
+            return sockets.around()
     except (OSError, namespaces.Stale):
         return False
-    for table in tables:
-        for line in table.splitlines()[1:]:
-            fields = line.split()
-            if len(fields) > 1 and fields[1].endswith(_VRRP_SOCKETS):
-                return True
-    return False
-
-
-def _tables() -> typing.List[bytes]:
-    """The raw sockets of the namespace that this thread is in."""
-    tables = []
-    for name in ('raw', 'raw6'):
-        try:
-            tables.append(files.read_proc('/proc/thread-self/net/' + name))
-        except FileNotFoundError:
-            # no IPv6, or a kernel before 3.17
-            pass
-    return tables

@@ -13,31 +13,18 @@
 """One look at all processes of the host (source: proc(5))."""
 
 import os
-import re
 import time
 import typing
 
+from osc_ha_router.node import arguments
+
 _COMMAND_LIMIT = 1 << 14
 _STAT_LIMIT = 1 << 12
+_STATUS_LIMIT = 1 << 14
 #: CLOCK_BOOTTIME; Python names it only since 3.7. The start times in /proc
 #: count from there, while /proc/uptime may be that of a container.
 _BOOT_CLOCK = 7
 _TICKS = os.sysconf('SC_CLK_TCK')
-
-#: what Neutron runs in a router's namespace
-PROGRAMS = ('keepalived', 'radvd', 'haproxy', 'conntrackd')
-_MONITOR = 'neutron-keepalived-state-change'
-_ROUTER = re.compile(
-    '--router_id[= ]'
-    '([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12})'
-    '(?![^ )])'
-)
-_CONF = re.compile(
-    '(/[^ ]*/ha_confs/'
-    '([0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}))'
-    '/keepalived[.]conf'
-)
-_INTERPRETER = re.compile('(python[0-9.]*|(ba|da)?sh|busybox)')
 
 
 class Found(typing.NamedTuple):
@@ -87,7 +74,10 @@ def take(wanted: typing.Container[int], home: int) -> Census:
             # Command lines are shown to everybody: what no router has
             # anything to do with may stay hidden.
             argv = _argv(pid)
-            if program(argv) in PROGRAMS or monitored(argv) is not None:
+            if (
+                arguments.program(argv) in arguments.CONFIG
+                or arguments.monitored(argv) is not None
+            ):
                 census.hidden.append(' '.join(argv))
             continue
         except OSError:
@@ -136,34 +126,19 @@ def parse(
     )
 
 
-def program(argv: typing.Sequence[str]) -> str:
-    """The name of the program that a command line starts."""
-    first = argv[0].split() if argv else []
-    return os.path.basename(first[0]) if first else ''
-
-
-def monitored(argv: typing.Sequence[str]) -> typing.Optional[str]:
-    """The router whose state-change monitor this command line starts.
-
-    The monitor is a Python program, one that changed its title to a single
-    word with the real command line in it, or a shell script. What merely
-    carries its command line as arguments (sudo, rootwrap, ip netns exec) is
-    no monitor.
-    """
-    tokens = ' '.join(argv).split()
-    if tokens and _INTERPRETER.fullmatch(os.path.basename(tokens[0])):
-        tokens = tokens[1:]
-        while tokens and tokens[0].startswith('-'):
-            tokens = tokens[1:]
-    if not tokens or os.path.basename(tokens[0]) != _MONITOR:
-        return None
-    match = _ROUTER.search(' '.join(tokens[1:]))
-    return match.group(1) if match else None
+def numbers(pid: int) -> typing.List[bytes]:
+    """The process's pid here and in its own pid namespace."""
+    found = [b'%d' % pid]
+    status = _read('/proc/%d/status' % pid, _STATUS_LIMIT)
+    for line in status.splitlines():
+        if line.startswith(b'NSpid:'):
+            found.extend(line.split()[-1:])
+    return found
 
 
 def _note_monitor(pid: int, census: Census) -> None:
     argv = _argv(pid)
-    router_id = monitored(argv)
+    router_id = arguments.monitored(argv)
     if router_id is not None:
         found = look(pid, argv)
         if found is not None:
@@ -178,12 +153,10 @@ def _note_astray(pid: int, census: Census, mounts: str) -> None:
     may be visible too: one is this node's if it sees the same files.
     """
     argv = _argv(pid)
-    if program(argv) != 'keepalived':
+    followed = arguments.followed(argv)
+    if followed is None:
         return
-    match = _CONF.search(' '.join(argv))
-    if match is None:
-        return
-    folder, router_id = match.group(1, 2)
+    folder, router_id = followed
     if _link(pid, 'mnt') != mounts and not _same(
         folder, '/proc/%d/root%s' % (pid, folder)
     ):

@@ -16,12 +16,13 @@ keepalived forks its VRRP process without a new command line, so the two can
 be told apart only by their descent and by what they hold open.
 """
 
-import os
 import typing
 
+from osc_ha_router.node import arguments
 from osc_ha_router.node import files
 from osc_ha_router.node import processes
 from osc_ha_router.node import protocol
+from osc_ha_router.node import sockets
 
 PARENT = 'keepalived'
 VRRP = 'keepalived-vrrp'
@@ -29,17 +30,6 @@ ASTRAY = 'keepalived-astray'
 MONITOR = 'monitor'
 OTHER = 'other'
 
-#: the option with which each program is given its configuration file
-_CONFIG = {
-    'keepalived': ('-f', '--use-file'),
-    'radvd': ('-C', '--config'),
-    'haproxy': ('-f', '-f'),
-    'conntrackd': ('-C', '--config'),
-}
-#: the tables of a namespace that list sockets such as the VRRP process has
-#: (to send, to receive, to announce addresses, to watch devices), and which
-#: column holds the inode
-_TABLES = (('raw', 9), ('raw6', 9), ('packet', 8), ('netlink', 9))
 _WORDS = 64
 _WORD = 1024
 
@@ -67,12 +57,12 @@ def assign(
     members = []
     keepalived = {}  # type: typing.Dict[int, processes.Found]
     for found in inside:
-        program = processes.program(found.argv)
+        program = arguments.program(found.argv)
         if program == 'keepalived':
             keepalived[found.pid] = found
-        elif program in _CONFIG:
+        elif program in arguments.CONFIG:
             members.append(_member(found, program))
-        elif processes.monitored(found.argv) == router_id:
+        elif arguments.monitored(found.argv) == router_id:
             members.append(_member(found, MONITOR))
         else:
             members.append(_member(found, OTHER))
@@ -97,8 +87,8 @@ def strangers(
     """
     members = []
     for found in inside:
-        program = processes.program(found.argv)
-        known = program in _CONFIG and program != 'keepalived'
+        program = arguments.program(found.argv)
+        known = program in arguments.CONFIG and program != 'keepalived'
         members.append(_member(found, program if known else OTHER))
     return members
 
@@ -130,14 +120,6 @@ def report(member: Member) -> protocol.Json:
     }
 
 
-def configuration(found: processes.Found) -> typing.Optional[str]:
-    """The absolute path a keepalived was started with, None for others."""
-    if processes.program(found.argv) != PARENT:
-        return None
-    path = option(found.argv, *_CONFIG[PARENT])
-    return path if path and path.startswith('/') else None
-
-
 def running(
     members: typing.Sequence[Member],
 ) -> typing.List[typing.Tuple[int, str]]:
@@ -157,7 +139,7 @@ def homes(members: typing.Sequence[Member]) -> typing.List[str]:
     for member in members:
         if member.role == MONITOR:
             words = ' '.join(member.found.argv).split()
-            path = option(words, '--state_path', '--state_path')
+            path = arguments.option(words, '--state_path', '--state_path')
             if path is not None and path.startswith('/'):
                 path = path.rstrip(')')
                 found.append('/proc/%d/root%s' % (member.found.pid, path))
@@ -169,22 +151,8 @@ def _conf(member: Member) -> typing.Optional[str]:
         return member.config
     # the monitor is told the folder
     words = ' '.join(member.found.argv).split()
-    folder = option(words, '--conf_dir', '--conf_dir')
+    folder = arguments.option(words, '--conf_dir', '--conf_dir')
     return folder.rstrip(')') + '/keepalived.conf' if folder else None
-
-
-def option(
-    argv: typing.Sequence[str], short: str, long: str
-) -> typing.Optional[str]:
-    """The value of an option on a command line, in any of its spellings."""
-    for index, word in enumerate(argv[1:], 1):
-        if word in (short, long):
-            return argv[index + 1] if index + 1 < len(argv) else None
-        if word.startswith(long + '='):
-            return word[len(long) + 1 :]
-        if word.startswith(short) and not word.startswith('--'):
-            return word[len(short) :]
-    return None
 
 
 def _keepalived(
@@ -232,59 +200,21 @@ def _is_vrrp(found: processes.Found) -> bool:
     It is if it holds one of the sockets that its parent never has, or if the
     pid file for VRRP processes names it.
     """
-    if _holds_sockets(found.pid):
+    if sockets.held(found.pid):
         return True
-    path = option(found.argv, '-r', '--vrrp_pid')
+    path = arguments.option(found.argv, '-r', '--vrrp_pid')
     if path is None or not path.startswith('/'):
         return False
     try:
         text = files.read('/proc/%d/root%s' % (found.pid, path), 64)
     except (OSError, files.Unfit):
         return False
-    return text.strip() in _numbers(found.pid)
-
-
-def _numbers(pid: int) -> typing.List[bytes]:
-    """The process's pid here and in its own pid namespace."""
-    numbers = [b'%d' % pid]
-    try:
-        status = files.read_proc('/proc/%d/status' % pid)
-    except OSError:
-        return numbers
-    for line in status.splitlines():
-        if line.startswith(b'NSpid:'):
-            numbers.extend(line.split()[-1:])
-    return numbers
-
-
-def _holds_sockets(pid: int) -> bool:
-    inodes = set()
-    for table, column in _TABLES:
-        try:
-            data = files.read_proc('/proc/%d/net/%s' % (pid, table))
-        except OSError:
-            continue
-        for line in data.splitlines()[1:]:
-            fields = line.split()
-            if len(fields) > column:
-                inodes.add(b'socket:[%s]' % fields[column])
-    base = b'/proc/%d/fd/' % pid
-    try:
-        descriptors = os.listdir(base)
-    except OSError:
-        return False
-    for descriptor in descriptors:
-        try:
-            if os.readlink(base + descriptor) in inodes:
-                return True
-        except OSError:
-            continue
-    return False
+    return text.strip() in processes.numbers(found.pid)
 
 
 def _member(found: processes.Found, role: str) -> Member:
     config = None
-    names = _CONFIG.get(PARENT if role in (VRRP, ASTRAY) else role)
+    names = arguments.CONFIG.get(PARENT if role in (VRRP, ASTRAY) else role)
     if names is not None:
-        config = option(found.argv, *names)
+        config = arguments.option(found.argv, *names)
     return Member(found, role, config)

@@ -16,14 +16,16 @@ import functools
 import os
 import typing
 
+from osc_ha_router.node import arguments
+from osc_ha_router.node import blocks
 from osc_ha_router.node import files
-from osc_ha_router.node import keepalived
 from osc_ha_router.node import look as looking
 from osc_ha_router.node import members
 from osc_ha_router.node import namespaces
 from osc_ha_router.node import netlink
 from osc_ha_router.node import protocol
 from osc_ha_router.node import roles
+from osc_ha_router.node import routes
 from osc_ha_router.node import rtnetlink
 
 _T = typing.TypeVar('_T')
@@ -118,7 +120,7 @@ def _vrid(look: looking.Look, router_id: str) -> typing.Optional[int]:
     running = []
     for space in look.spaces.get(router_id, ()):
         for process in look.census.by_namespace.get(space.inode or 0, ()):
-            config = roles.configuration(process)
+            config = arguments.configuration(process.argv)
             if config is not None:
                 running.append((process.pid, config))
     path = files.locate(router_id, running, look.places)
@@ -172,7 +174,7 @@ def _facts(channel: netlink.Socket, view: protocol.Json) -> None:
         problems, 'addresses', lambda: rtnetlink.addresses(channel, names)
     )
     view['routes'] = _try(
-        problems, 'routes', lambda: rtnetlink.routes(channel, names)
+        problems, 'routes', lambda: routes.routes(channel, names)
     )
     view['neighbours'] = _try(
         problems, 'neighbours', lambda: rtnetlink.neighbours(channel, names)
@@ -224,7 +226,7 @@ def _try(
         OSError,
         netlink.NetlinkError,
         files.Unfit,
-        keepalived.ConfError,
+        blocks.ConfError,
     ) as error:
         _note(problems, what, str(error))
         return None

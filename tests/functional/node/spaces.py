@@ -16,6 +16,7 @@ The namespaces are named like Neutron's, after a UUID that nobody else has,
 and are removed together with whatever still runs in them.
 """
 
+from collections.abc import Callable
 import io
 import json
 import os
@@ -24,9 +25,8 @@ import shutil
 import signal
 import subprocess
 import time
-import uuid
-from collections.abc import Callable
 from typing import Any
+import uuid
 
 import fixtures
 import testtools

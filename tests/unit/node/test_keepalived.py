@@ -16,11 +16,12 @@ import ipaddress
 import pathlib
 
 import hypothesis
-import testtools
 from hypothesis import strategies
+import testtools
 
 from osc_ha_router import codec
 from osc_ha_router.model import view
+from osc_ha_router.node import blocks
 from osc_ha_router.node import keepalived
 
 SAMPLES = pathlib.Path(__file__).parent / 'samples'
@@ -168,7 +169,7 @@ class GrammarTest(testtools.TestCase):
             'localhost',
             '10.0.0.1/-1',
         ):
-            self.assertRaises(keepalived.ConfError, vips_of, text)
+            self.assertRaises(blocks.ConfError, vips_of, text)
 
     def test_routes(self):
         for text, expected in (
@@ -212,9 +213,7 @@ class GrammarTest(testtools.TestCase):
             whole.replace('advert_int 2', 'advert_int nan'),
             whole.replace('via 203.0.113.1 ', 'via 203.0.113 '),
         ):
-            error = self.assertRaises(
-                keepalived.ConfError, keepalived.parse, text
-            )
+            error = self.assertRaises(blocks.ConfError, keepalived.parse, text)
             self.assertNotIn('pa{ss', str(error))
 
 
@@ -253,7 +252,7 @@ class AnyTextTest(testtools.TestCase):
     def _check(self, text):
         try:
             conf = keepalived.parse(text)
-        except keepalived.ConfError:
+        except blocks.ConfError:
             return
         codec.decode(view.KeepalivedConf, dict(conf, path='/x', sha256='00'))
 

@@ -16,12 +16,13 @@ import socket
 import struct
 
 import hypothesis
-import testtools
 from hypothesis import strategies
+import testtools
 
 from osc_ha_router import codec
 from osc_ha_router.model import view
 from osc_ha_router.node import netlink
+from osc_ha_router.node import routes
 from osc_ha_router.node import rtnetlink
 
 NAMES = {2: 'qg-12', 3: 'ha-34'}
@@ -129,7 +130,7 @@ class DecodersTest(testtools.TestCase):
     def test_route(self):
         body = self._route() + attribute(5, ip('203.0.113.1'))
         body += attribute(4, struct.pack('=I', 2))
-        (found,) = rtnetlink.route(body, NAMES)
+        (found,) = routes.route(body, NAMES)
         self._same(
             view.Route('0.0.0.0/0', '203.0.113.1', 'qg-12', 'keepalived'),
             found,
@@ -137,7 +138,7 @@ class DecodersTest(testtools.TestCase):
 
     def test_route_through_the_other_family(self):
         via = struct.pack('=H', socket.AF_INET6) + ip('fe80::1')
-        (found,) = rtnetlink.route(self._route() + attribute(18, via), NAMES)
+        (found,) = routes.route(self._route() + attribute(18, via), NAMES)
         self.assertEqual('fe80::1', found['gateway'])
 
     def test_route_with_two_hops(self):
@@ -145,7 +146,7 @@ class DecodersTest(testtools.TestCase):
         for index, gateway in ((2, '10.0.0.1'), (3, '10.0.0.2')):
             rest = attribute(5, ip(gateway))
             hops += struct.pack('=HBBi', 8 + len(rest), 0, 0, index) + rest
-        found = rtnetlink.route(self._route() + attribute(9, hops), NAMES)
+        found = routes.route(self._route() + attribute(9, hops), NAMES)
         self.assertEqual(
             [('10.0.0.1', 'qg-12'), ('10.0.0.2', 'ha-34')],
             [(route['gateway'], route['device']) for route in found],
@@ -153,14 +154,14 @@ class DecodersTest(testtools.TestCase):
 
     def test_routes_of_no_interest(self):
         local = attribute(15, struct.pack('=I', 255))
-        self.assertEqual([], rtnetlink.route(self._route() + local, NAMES))
-        self.assertEqual([], rtnetlink.route(self._route(kind=3), NAMES))
-        self.assertEqual([], rtnetlink.route(self._route(table=255), NAMES))
-        self.assertEqual([], rtnetlink.route(self._route(flags=512), NAMES))
+        self.assertEqual([], routes.route(self._route() + local, NAMES))
+        self.assertEqual([], routes.route(self._route(kind=3), NAMES))
+        self.assertEqual([], routes.route(self._route(table=255), NAMES))
+        self.assertEqual([], routes.route(self._route(flags=512), NAMES))
         kernel = self._route(family=10, bits=64, protocol=2)
         for destination, count in (('fe80::', 0), ('fd00::', 1)):
             body = kernel + attribute(1, ip(destination))
-            self.assertEqual(count, len(rtnetlink.route(body, NAMES)))
+            self.assertEqual(count, len(routes.route(body, NAMES)))
 
     def test_neighbour(self):
         self._same(
@@ -192,7 +193,7 @@ class DecodersTest(testtools.TestCase):
             rtnetlink.link,
             lambda body: rtnetlink.configuration(body, NAMES),
             lambda body: rtnetlink.address(body, NAMES),
-            lambda body: rtnetlink.route(body, NAMES),
+            lambda body: routes.route(body, NAMES),
             lambda body: rtnetlink.neighbour(body, NAMES),
         ):
             try:
@@ -212,7 +213,7 @@ class DecodersTest(testtools.TestCase):
         tail = b''.join(attribute(*each) for each in found)
         for decode, head in (
             (rtnetlink.address, struct.pack('=BBBBI', family, 24, 0, 0, 2)),
-            (rtnetlink.route, self._route(family=family)),
+            (routes.route, self._route(family=family)),
             (
                 rtnetlink.neighbour,
                 struct.pack('=BxxxiHBB', family, 3, 4, 0, 0),
@@ -248,12 +249,12 @@ class KernelTest(testtools.TestCase):
                 for link in rtnetlink.links(channel)
             }
             addresses = rtnetlink.addresses(channel, links)
-            routes = rtnetlink.routes(channel, links)
+            found = routes.routes(channel, links)
         self.assertEqual(dict(socket.if_nameindex()), links)
         self.assertIn('lo', links.values())
         for address in addresses:
             codec.decode(view.Address, address)
-        for route in routes:
+        for route in found:
             codec.decode(view.Route, route)
 
     def test_refusal(self):

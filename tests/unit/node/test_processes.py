@@ -17,9 +17,10 @@ import subprocess
 import sys
 
 import hypothesis
-import testtools
 from hypothesis import strategies
+import testtools
 
+from osc_ha_router.node import arguments
 from osc_ha_router.node import processes
 
 UUID = '7439ff46-8435-4052-a174-4ebc5a67337e'
@@ -50,7 +51,7 @@ class MonitorTest(testtools.TestCase):
             ('/bin/sh', SCRIPT, '--router_id', UUID, '--namespace', 'x'),
             ('/usr/bin/busybox', 'sh', SCRIPT, '--router_id', UUID)[2:],
         ):
-            self.assertEqual(UUID, processes.monitored(argv), argv)
+            self.assertEqual(UUID, arguments.monitored(argv), argv)
 
     def test_others(self):
         whole = (SCRIPT, '--router_id', UUID)
@@ -67,12 +68,12 @@ class MonitorTest(testtools.TestCase):
             (SCRIPT, '--router_id=../../etc'),
             (SCRIPT + '-wrapper', '--router_id', UUID),
         ):
-            self.assertIsNone(processes.monitored(argv), argv)
+            self.assertIsNone(arguments.monitored(argv), argv)
 
     @hypothesis.given(strategies.lists(strategies.text()))
     def test_noise(self, argv):
-        self.assertIsNone(processes.monitored(argv))
-        self.assertIsInstance(processes.program(argv), str)
+        self.assertIsNone(arguments.monitored(argv))
+        self.assertIsInstance(arguments.program(argv), str)
 
 
 class StatTest(testtools.TestCase):

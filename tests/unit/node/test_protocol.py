@@ -15,8 +15,8 @@
 import json
 
 import hypothesis
-import testtools
 from hypothesis import strategies
+import testtools
 
 from osc_ha_router.node import errors
 from osc_ha_router.node import protocol

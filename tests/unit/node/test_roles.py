@@ -16,6 +16,7 @@ import testtools
 
 from osc_ha_router import codec
 from osc_ha_router.model import view
+from osc_ha_router.node import arguments
 from osc_ha_router.node import processes
 from osc_ha_router.node import roles
 
@@ -167,11 +168,11 @@ class OptionTest(testtools.TestCase):
             ('keepalived', '-P', '--use-file', CONF, '-D'),
             ('keepalived', f'--use-file={CONF}'),
         ):
-            self.assertEqual(CONF, roles.option(argv, '-f', '--use-file'))
+            self.assertEqual(CONF, arguments.option(argv, '-f', '--use-file'))
 
     def test_missing(self):
         for argv in ((), ('-f',), ('keepalived', '-f'), ('keepalived', '-P')):
-            self.assertIsNone(roles.option(argv, '-f', '--use-file'))
+            self.assertIsNone(arguments.option(argv, '-f', '--use-file'))
 
     def test_where_the_files_are(self):
         members = roles.assign(

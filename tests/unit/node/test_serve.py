@@ -22,8 +22,8 @@ import sys
 
 import fixtures
 import hypothesis
-import testtools
 from hypothesis import strategies
+import testtools
 
 from osc_ha_router.node import errors
 from osc_ha_router.node import main

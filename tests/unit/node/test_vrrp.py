@@ -18,8 +18,8 @@ import socket
 import struct
 
 import hypothesis
-import testtools
 from hypothesis import strategies
+import testtools
 
 from osc_ha_router.node import vrrp
 
