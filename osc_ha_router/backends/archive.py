@@ -19,11 +19,11 @@ line that reads it from standard input by its length; what follows on the
 same stream are the requests.
 """
 
+from collections.abc import Iterator
 import functools
 import importlib.resources
-import zlib
-from collections.abc import Iterator
 from importlib.resources import abc
+import zlib
 
 PACKAGE = 'osc_ha_router'
 NODE = f'{PACKAGE}.node'

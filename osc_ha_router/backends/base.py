@@ -13,10 +13,10 @@
 """The interface of a backend: look at hosts, say what each one shows."""
 
 import abc
-import dataclasses
-import time
 from collections.abc import Iterator
 from collections.abc import Sequence
+import dataclasses
+import time
 
 from osc_ha_router import config
 from osc_ha_router.model import view

@@ -17,11 +17,11 @@ Every wait has a bound, every amount of data has a limit, and whatever
 happens the process is gone when the ``with`` block ends.
 """
 
+from collections.abc import Iterator
+from collections.abc import Mapping
 import dataclasses
 import json
 import threading
-from collections.abc import Iterator
-from collections.abc import Mapping
 from typing import Any
 
 from osc_ha_router import codec

@@ -18,6 +18,8 @@ ssh itself has ended.
 """
 
 import collections
+from collections.abc import Callable
+from collections.abc import Sequence
 import contextlib
 import functools
 import os
@@ -26,8 +28,6 @@ import signal
 import subprocess
 import time
 import typing
-from collections.abc import Callable
-from collections.abc import Sequence
 
 #: how much of the end of standard error is kept, bytes
 STDERR_LIMIT = 16 << 10

@@ -12,12 +12,12 @@
 
 """One function for many hosts at once, in threads, results as they come."""
 
-import concurrent.futures
-import itertools
-import threading
 from collections.abc import Callable
 from collections.abc import Iterable
 from collections.abc import Iterator
+import concurrent.futures
+import itertools
+import threading
 from typing import TypeVar
 
 T = TypeVar('T')

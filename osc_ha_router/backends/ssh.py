@@ -12,12 +12,12 @@
 
 """The SSH backend: the system's ssh, once for each host."""
 
+from collections.abc import Iterator
+from collections.abc import Sequence
 import dataclasses
 import re
 import threading
 import time
-from collections.abc import Iterator
-from collections.abc import Sequence
 from typing import Any
 
 from osc_ha_router import codec

@@ -20,9 +20,9 @@ doas print. Each is matched from the beginning of a line, so that a login
 banner that only mentions such a message is not taken for it.
 """
 
+from collections.abc import Iterator
 import dataclasses
 import re
-from collections.abc import Iterator
 
 from osc_ha_router.backends import failures
 

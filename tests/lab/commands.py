@@ -14,9 +14,9 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Mapping
 from collections.abc import Sequence
+import subprocess
 
 from tests.lab.errors import LabError
 

@@ -14,9 +14,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 import http.client
 import shutil
-from concurrent.futures import ThreadPoolExecutor
 
 from tests.lab import settings
 from tests.lab.layout import CONTROL

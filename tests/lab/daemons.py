@@ -14,15 +14,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from collections.abc import Mapping
+from collections.abc import Sequence
 import dataclasses
 import json
 import os
 import signal
 import subprocess
 import time
-from collections.abc import Iterable
-from collections.abc import Mapping
-from collections.abc import Sequence
 
 from tests.lab import processes
 from tests.lab.commands import CLEAN

@@ -14,16 +14,16 @@
 
 from __future__ import annotations
 
-import fcntl
-import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
 from contextlib import contextmanager
+import fcntl
+import json
+import os
 from pathlib import Path
+import subprocess
+import sys
 from typing import Any
 
 from tests.lab import building

@@ -14,8 +14,8 @@
 
 from __future__ import annotations
 
-import time
 from concurrent.futures import ThreadPoolExecutor
+import time
 from typing import TYPE_CHECKING
 
 from tests.lab import repairs

@@ -14,9 +14,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 import signal
 import subprocess
-from collections.abc import Sequence
 
 from tests.lab import processes
 from tests.lab import settings

@@ -14,12 +14,14 @@
 
 from __future__ import annotations
 
-import hashlib
-import shutil
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+import hashlib
+import os
 from pathlib import Path
+import re
+import shutil
+import time
 
 from tests.lab.commands import run
 from tests.lab.errors import LabError
@@ -54,6 +56,17 @@ _OURS = """\
 # Of the osc-ha-router lab: start no service while packages are installed.
 exit 101
 """
+
+
+_PASSED_ON = re.compile(
+    r"PIP_|(?:https?|ftp|no|all)_proxy$|(?:SSL_CERT|REQUESTS_CA|CURL_CA)_",
+    re.I,
+)
+
+
+def _environment() -> dict[str, str]:
+    """How to reach the package servers, if the machine needs to be told."""
+    return {k: v for k, v in os.environ.items() if _PASSED_ON.match(k)}
 
 
 def install(layout: Layout) -> None:
@@ -91,6 +104,7 @@ def _debian() -> None:
     say(f"installing Debian packages: {' '.join(wanted)}")
     apt = ["apt-get", "-y", "-q", "-o", "DPkg::Lock::Timeout=600"]
     quiet = {
+        **_environment(),
         "DEBIAN_FRONTEND": "noninteractive",
         "DEBCONF_NONINTERACTIVE_SEEN": "true",
     }
@@ -113,10 +127,11 @@ def _debian() -> None:
         )
     if left := missing():
         raise LabError(f"apt-get did not install: {' '.join(left)}")
-    services = [SERVICES[name] for name in wanted if name in SERVICES]
-    if services and shutil.which("systemctl"):
-        # Only changes links under /etc; works without a running systemd.
-        run(["systemctl", "disable", *services], check=False)
+    for service in (SERVICES[name] for name in wanted if name in SERVICES):
+        # Both only change links under /etc, and need no running systemd.
+        run(["update-rc.d", service, "disable"], check=False)
+        if shutil.which("systemctl"):
+            run(["systemctl", "disable", service], check=False)
 
 
 @contextmanager
@@ -164,6 +179,7 @@ def _venv(layout: Layout) -> None:
             "--requirement", str(requirements),
             "--constraint", str(constraints),
         ],
+        env=_environment(),
         timeout=1800,
     )  # fmt: skip
     # Written last: a half-made environment has no stamp and is made again.

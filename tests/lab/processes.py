@@ -14,8 +14,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
+import os
 from pathlib import Path
 
 #: Written to every private /run that the lab makes. Whoever sees it as
@@ -95,13 +95,16 @@ def inhabitants(state: Path, name: str | None = None) -> list[int]:
         except OSError:
             continue
         where, _, who = text.rstrip("\n").partition("\n")
-        if where == str(state) and (name is None or who == name):
+        if where != str(state) or name not in (None, who):
+            continue
+        # A container may have a lab with the same path in a tree of its own.
+        if inode(f"/proc/{pid}/root{state}") == inode(str(state)):
             found.append(pid)
     return found
 
 
-def namespace(path: str) -> int | None:
-    """The inode that identifies a namespace, by any file of it."""
+def inode(path: str) -> int | None:
+    """The inode of a file, such as one that stands for a namespace."""
     try:
         return os.stat(path).st_ino
     except OSError:
@@ -110,13 +113,11 @@ def namespace(path: str) -> int | None:
 
 def inside(path: str) -> list[int]:
     """Processes whose network namespace is the one that a file stands for."""
-    wanted = namespace(path)
+    wanted = inode(path)
     return (
         []
         if wanted is None
         else [
-            pid
-            for pid in everyone()
-            if namespace(f"/proc/{pid}/ns/net") == wanted
+            pid for pid in everyone() if inode(f"/proc/{pid}/ns/net") == wanted
         ]
     )

@@ -14,9 +14,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 import sys
 import time
-from collections.abc import Callable
 from typing import TypeVar
 
 from tests.lab.errors import LabError

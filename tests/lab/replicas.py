@@ -14,10 +14,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 import json
 import re
 import subprocess
-from collections.abc import Sequence
 from typing import Any
 from typing import TYPE_CHECKING
 

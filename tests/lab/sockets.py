@@ -16,9 +16,9 @@ from __future__ import annotations
 
 import ctypes
 import os
+from pathlib import Path
 import socket
 import threading
-from pathlib import Path
 
 _CLONE_NEWNET = 0x40000000
 _libc = ctypes.CDLL(None, use_errno=True)

@@ -14,10 +14,10 @@
 
 from __future__ import annotations
 
-import subprocess
 from collections.abc import Mapping
 from collections.abc import Sequence
 from pathlib import Path
+import subprocess
 
 from tests.lab import processes
 from tests.lab.commands import run
@@ -109,8 +109,8 @@ class Space:
             f"the namespaces of {self.name}",
             lambda: (
                 processes.command(self.anchor)[:1] == ["sleep"]
-                and processes.namespace(f"/proc/{self.anchor}/ns/mnt")
-                != processes.namespace("/proc/self/ns/mnt")
+                and processes.inode(f"/proc/{self.anchor}/ns/mnt")
+                != processes.inode("/proc/self/ns/mnt")
             ),
             10,
             0.01,

@@ -14,8 +14,8 @@
 
 from __future__ import annotations
 
-import shutil
 from pathlib import Path
+import shutil
 
 from tests.lab.commands import CLEAN
 from tests.lab.commands import run

@@ -18,9 +18,9 @@ them; what is left out is what no client could tell from the rest.
 
 import json
 import re
-import uuid
 from typing import Any
 from urllib import parse
+import uuid
 
 import fixtures
 from keystoneauth1 import fixture as tokens

@@ -16,11 +16,11 @@ A scene starts as a capture of a healthy router; each edit returns a new
 scene, so that a test reads as what is wrong: ``healthy.without_address(...)``.
 """
 
+from collections.abc import Callable
 import dataclasses
 import ipaddress
-import uuid
-from collections.abc import Callable
 from typing import Any
+import uuid
 
 from osc_ha_router.diagnosis import verdict
 from osc_ha_router.model import claim

@@ -22,8 +22,8 @@ import tempfile
 
 import fixtures
 import hypothesis
-import testtools
 from hypothesis import strategies
+import testtools
 
 from osc_ha_router import capture
 from osc_ha_router import errors

@@ -14,8 +14,8 @@
 
 import uuid
 
-import testtools
 from requests import exceptions as requests_exceptions
+import testtools
 
 from osc_ha_router import cloud
 from osc_ha_router import errors

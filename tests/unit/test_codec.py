@@ -16,8 +16,8 @@ import dataclasses
 import json
 
 import hypothesis
-import testtools
 from hypothesis import strategies
+import testtools
 
 from osc_ha_router import capture
 from osc_ha_router import codec

@@ -15,8 +15,8 @@
 import unicodedata
 
 import hypothesis
-import testtools
 from hypothesis import strategies
+import testtools
 
 from osc_ha_router import text
 

@@ -18,9 +18,9 @@ are in .gitignore. Keys that an entry of the catalogue does not have are left
 out of its page.
 """
 
+from collections.abc import Iterable
 import pathlib
 import re
-from collections.abc import Iterable
 from typing import Any
 
 from osc_ha_router.diagnosis import catalogue

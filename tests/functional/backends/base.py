@@ -12,11 +12,11 @@
 
 """What the tests of a backend on a real connection have in common."""
 
+from collections.abc import Iterator
 import os
 import pathlib
 import shutil
 import time
-from collections.abc import Iterator
 from typing import Any
 
 import testtools

@@ -10,11 +10,11 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
+from collections.abc import Iterator
 import contextlib
 import os
 import threading
 import time
-from collections.abc import Iterator
 from typing import Any
 from unittest import mock
 

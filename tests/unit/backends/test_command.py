@@ -14,8 +14,8 @@ import shlex
 
 import fixtures
 import hypothesis
-import testtools
 from hypothesis import strategies
+import testtools
 
 from osc_ha_router import config
 from osc_ha_router.backends import archive

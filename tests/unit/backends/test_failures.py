@@ -16,8 +16,8 @@ import re
 import string
 
 import hypothesis
-import testtools
 from hypothesis import strategies
+import testtools
 
 from osc_ha_router import config
 from osc_ha_router import text

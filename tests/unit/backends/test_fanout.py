@@ -10,9 +10,9 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
+from collections.abc import Iterator
 import threading
 import time
-from collections.abc import Iterator
 
 import testtools
 

@@ -10,8 +10,8 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-import time
 from collections.abc import Iterator
+import time
 from typing import Any
 from unittest import mock
 

@@ -19,13 +19,13 @@ import json
 import logging
 import os
 import pathlib
-import warnings
 from typing import Any
+import warnings
 
 import fixtures
+from openstackclient import shell
 import testtools
 import yaml
-from openstackclient import shell
 
 from osc_ha_router import capture
 from osc_ha_router.backends import registry

@@ -15,8 +15,8 @@
 import dataclasses
 
 import hypothesis
-import testtools
 from hypothesis import strategies
+import testtools
 
 from osc_ha_router.commands import check
 from osc_ha_router.diagnosis import catalogue
