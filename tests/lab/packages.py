@@ -43,7 +43,7 @@ SERVICES = {
     "mariadb-server": "mariadb",
     "openssh-server": "ssh",
     "openvswitch-switch": "openvswitch-switch",
-    "rabbitmq-server": "rabbitmq-server",
+    "rabbitmq-server": "rabbitmq-server epmd",
     "radvd": "radvd",
 }
 #: The interpreter of Debian 12: the constraints were frozen with it.
@@ -127,7 +127,8 @@ def _debian() -> None:
         )
     if left := missing():
         raise LabError(f"apt-get did not install: {' '.join(left)}")
-    for service in (SERVICES[name] for name in wanted if name in SERVICES):
+    services = " ".join(SERVICES[name] for name in wanted if name in SERVICES)
+    for service in services.split():
         # Both only change links under /etc, and need no running systemd.
         run(["update-rc.d", service, "disable"], check=False)
         if shutil.which("systemctl"):

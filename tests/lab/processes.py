@@ -98,26 +98,15 @@ def inhabitants(state: Path, name: str | None = None) -> list[int]:
         if where != str(state) or name not in (None, who):
             continue
         # A container may have a lab with the same path in a tree of its own.
-        if inode(f"/proc/{pid}/root{state}") == inode(str(state)):
+        if identity(f"/proc/{pid}/root{state}") == identity(str(state)):
             found.append(pid)
     return found
 
 
-def inode(path: str) -> int | None:
-    """The inode of a file, such as one that stands for a namespace."""
+def identity(path: str) -> tuple[int, int] | None:
+    """What tells a file, such as one that stands for a namespace."""
     try:
-        return os.stat(path).st_ino
+        stat = os.stat(path)
     except OSError:
         return None
-
-
-def inside(path: str) -> list[int]:
-    """Processes whose network namespace is the one that a file stands for."""
-    wanted = inode(path)
-    return (
-        []
-        if wanted is None
-        else [
-            pid for pid in everyone() if inode(f"/proc/{pid}/ns/net") == wanted
-        ]
-    )
+    return stat.st_dev, stat.st_ino

@@ -14,8 +14,6 @@
 
 from __future__ import annotations
 
-import json
-
 from tests.lab.progress import until
 from tests.lab.spaces import Space
 
@@ -67,19 +65,3 @@ def tagged(node: Space, facts: dict[str, str]) -> bool:
     )
     text = done.stdout.strip()
     return text.isdigit() and int(text) < 4094
-
-
-def describe(node: Space) -> str:
-    """The server's addresses as `ip` prints them, for a person."""
-    links = json.loads(
-        node.run(
-            ["ip", "-n", NAMESPACE, "-json", "address"], check=False
-        ).stdout
-        or "[]"
-    )
-    return " ".join(
-        item["local"]
-        for link in links
-        for item in link.get("addr_info", [])
-        if link["ifname"] != "lo"
-    )

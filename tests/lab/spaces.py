@@ -109,8 +109,8 @@ class Space:
             f"the namespaces of {self.name}",
             lambda: (
                 processes.command(self.anchor)[:1] == ["sleep"]
-                and processes.inode(f"/proc/{self.anchor}/ns/mnt")
-                != processes.inode("/proc/self/ns/mnt")
+                and processes.identity(f"/proc/{self.anchor}/ns/mnt")
+                != processes.identity("/proc/self/ns/mnt")
             ),
             10,
             0.01,
