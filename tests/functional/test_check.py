@@ -228,9 +228,9 @@ class TestCheck(base.LabTest):
     def test_monitor_dead(self) -> None:
         _, (standby, _) = self.settled()
         node = self.lab.nodes[standby]
-        pid = node.monitor_pid(self.router)
         with self._agent_asleep(standby):
-            self._kill([pid] if pid else [])
+            # the script and the loop that it forks
+            self._kill(node.router(self.router).monitors())
             checked = self.check('--recheck', '2', capture='monitor-dead')
         self.assertEqual(4, checked.exit_code)
         self.assert_found(checked, 'RHA305', standby)

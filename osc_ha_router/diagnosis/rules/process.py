@@ -93,12 +93,13 @@ def keepalived(this: case.Case) -> Iterator[report.Finding]:
 def _hung(
     replica: report.Replica, shown: view.NodeView
 ) -> Iterator[report.Finding]:
-    for process in evidence.hung(shown):
+    hung = evidence.hung(shown)
+    if hung:
         yield catalogue.finding(
             'keepalived-hung',
             replica.host,
-            pid=process.pid,
-            state=process.state,
+            pid=', '.join(str(process.pid) for process in hung),
+            state=', '.join(sorted({process.state for process in hung})),
         )
 
 
