@@ -241,6 +241,11 @@ class CapturedCloudTest(testtools.TestCase):
         host = self.router.agents[0].host
         self.assertEqual([self.router.id], self.ids(host=host))
 
+    def test_host_that_it_does_not_know(self):
+        exc = self.assertRaises(errors.UsageError, self.ids, host='x\x1b')
+        self.assertIn(self.router.agents[0].host, str(exc))
+        self.assertTrue(str(exc).isprintable())
+
     def test_again(self):
         self.assertEqual(
             (self.twin,), self.cloud.again([self.twin.id, 'gone'])

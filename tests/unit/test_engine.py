@@ -106,7 +106,13 @@ class LookAgainTest(EngineTest):
     def test_tells_that_it_takes_time(self):
         self.run_looks(self.broken, recheck=20.0)
         (message,) = self.told
+        self.assertIn('Router r1', message)
         self.assertIn('again in 20 s', message)
+
+    def test_tells_of_how_many(self):
+        self.run_looks([renamed(self.broken, n) for n in range(3)])
+        (message,) = self.told
+        self.assertIn('3 routers', message)
 
     def test_settled_meanwhile(self):
         answer = self.run_looks(self.broken, self.healthy, recheck=4.0)

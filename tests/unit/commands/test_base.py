@@ -34,6 +34,20 @@ class SecondsTest(testtools.TestCase):
             )
 
 
+class BoundTest(testtools.TestCase):
+    def test_above_zero(self):
+        self.assertEqual(0.5, base.bound('0.5'))
+        for given in ('0', '0.0', '-1', 'nan'):
+            self.assertRaises(argparse.ArgumentTypeError, base.bound, given)
+
+
+class ListeningTest(testtools.TestCase):
+    def test_as_long_as_a_node_listens(self):
+        self.assertEqual(60.0, base.listening('60'))
+        self.assertEqual(0.0, base.listening('0'))
+        self.assertRaises(argparse.ArgumentTypeError, base.listening, '61')
+
+
 class CodeTest(testtools.TestCase):
     def test_code_or_name(self):
         entry = catalogue.entries()['agent-dead']

@@ -202,7 +202,9 @@ class OutputTest(SceneTest):
     def test_long_table(self):
         printed = self.check(self.error, options=('--long',)).stdout
         self.assertIn(self.healthy.router.id, printed)
-        self.assertIn(f'{self.standby}: standby (standby)', printed)
+        self.assertIn(
+            f'{self.standby}: seen standby, claimed standby', printed
+        )
 
     def test_routers_by_name(self):
         rows = self.check(
@@ -237,6 +239,19 @@ class OutputTest(SceneTest):
         )
         self.assertEqual([], printed.rows)
         self.assertEqual(0, printed.exit_code)
+
+    def test_unhealthy_but_ignored(self):
+        options = ('-f', 'json', '--unhealthy', '--ignore', 'monitor-dead')
+        printed = self.check(self.warning, options=options)
+        self.assertEqual([], printed.rows)
+        self.assertEqual(0, printed.exit_code)
+
+    def test_nothing_to_check(self):
+        printed = self.check(
+            self.healthy, options=('-f', 'json', '--project', 'other')
+        )
+        self.assertEqual((0, []), (printed.exit_code, printed.rows))
+        self.assertIn('no HA router', printed.stderr)
 
     def test_named(self):
         scenes = (
@@ -326,6 +341,9 @@ class ExitCodeTest(SceneTest):
             ('--recheck', 'soon'),
             ('--listen', 'nan'),
             ('--timeout', '1e9'),
+            ('--timeout', '0'),
+            ('--probe-timeout', '0'),
+            ('--listen', '61'),
             ('--no-such-option',),
         ):
             result = self.check(self.healthy, options=options)

@@ -43,7 +43,7 @@ class FindingsTest(testtools.TestCase):
         ]
         cell = columns.Findings(items)
         self.assertEqual(
-            'A name-A: net1, net2\nB name-B\nC name-C (ignored): net1',
+            'A name-A (2)\nB name-B\nC name-C (ignored)',
             cell.human_readable(),
         )
         self.assertEqual(items, cell.machine_readable())
@@ -78,14 +78,15 @@ class ReplicasTest(testtools.TestCase):
         return columns.Replicas([item | changes]).human_readable()
 
     def test_observed_and_claimed(self):
-        self.assertEqual('net1: stale (active)', self.line())
+        self.assertEqual('net1: seen stale, claimed active', self.line())
         self.assertEqual(
-            'net1: stale (active, agent dead)', self.line(alive=False)
+            'net1: seen stale, claimed active, agent dead',
+            self.line(alive=False),
         )
         self.assertEqual(
-            'net1: stale (nothing claimed)', self.line(reported=None)
+            'net1: seen stale, claimed nothing', self.line(reported=None)
         )
         self.assertEqual(
-            'net1: stale (not hosted here)',
+            'net1: seen stale, not hosted here',
             self.line(agent_id=None, alive=None, reported=None),
         )

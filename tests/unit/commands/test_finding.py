@@ -24,15 +24,22 @@ class ListTest(base.CommandTest):
     def test_json(self):
         rows = self.ran('finding', 'list', '-f', 'json').rows
         self.assertEqual(
-            ['Code', 'Name', 'Severity', 'Summary'], list(rows[0])
-        )
-        self.assertEqual(
             [
-                (e.code, e.name, e.severity.value, e.summary)
+                {'Code': e.code, 'Name': e.name, 'Severity': e.severity.value}
                 for e in catalogue.entries().values()
             ],
-            [tuple(row.values()) for row in rows],
+            rows,
         )
+
+    def test_long(self):
+        rows = self.ran('finding', 'list', '--long', '-f', 'json').rows
+        self.assertEqual(
+            [entry.summary for entry in catalogue.entries().values()],
+            [row['Summary'] for row in rows],
+        )
+        printed = self.ran('finding', 'list', '--long').stdout
+        # people see <host>, programs the template
+        self.assertNotRegex(printed, '[{}]')
 
     def test_table(self):
         printed = self.ran('finding', 'list').stdout

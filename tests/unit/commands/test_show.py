@@ -117,8 +117,8 @@ class ShowTest(base.CommandTest):
     def test_table(self):
         printed = self.show(self.healthy).stdout
         for words in (
-            f'{self.active}: active (active)',
-            f'{self.standby}: standby (standby)',
+            f'{self.active}: seen active, claimed active',
+            f'{self.standby}: seen standby, claimed standby',
             'VIP yes, keepalived yes, monitor yes, state file primary',
             'VIP no, keepalived yes, monitor yes, state file backup',
             f'{self.healthy.device(self.active, "qg-")} up: ',
@@ -134,7 +134,7 @@ class ShowTest(base.CommandTest):
         self.assertIn('monitor no', printed)
         self.assertIn(f'monitor-dead on {self.standby}: ', printed)
         self.assertIn('-> start sshd', printed)
-        self.assertIn(f'{self.other}: unknown (standby)', printed)
+        self.assertIn(f'{self.other}: seen unknown, claimed standby', printed)
 
     def test_table_of_what_was_not_looked_at(self):
         scene = self.healthy.with_view(
@@ -153,8 +153,11 @@ class ShowTest(base.CommandTest):
         scene = self.healthy.without_agents(self.standby)
         scene = scene.with_agent(self.other, alive=False)
         printed = self.show(scene).stdout
-        self.assertIn(f'{self.standby}: standby (not hosted here)', printed)
-        self.assertIn(f'{self.other}: standby (standby, agent dead)', printed)
+        for words in (
+            f'{self.standby}: seen standby, not hosted here',
+            f'{self.other}: seen standby, claimed standby, agent dead',
+        ):
+            self.assertIn(words, printed)
 
     def test_narrow_terminal(self):
         size = os.terminal_size((80, 24))

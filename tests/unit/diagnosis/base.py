@@ -12,8 +12,11 @@
 
 """What the tests of the rules share."""
 
+import string
+
 import testtools
 
+from osc_ha_router.diagnosis import catalogue
 from osc_ha_router.model import report
 from tests.unit.scene import Scene
 
@@ -34,7 +37,14 @@ class RuleTest(testtools.TestCase):
         verdict = scene.judge()
         found = [f for f in verdict.findings if f.name == name]
         self.assertEqual([host], [f.host for f in found], verdict.findings)
-        for text in (found[0].summary, found[0].hint):
+        entry = catalogue.entries()[name]
+        for template, text in (
+            (entry.summary, found[0].summary),
+            (entry.hint, found[0].hint),
+        ):
+            # what a field that the rule forgot is shown as
+            for _, field, _, _ in string.Formatter().parse(template):
+                self.assertNotIn(f'<{field}>', text)
             self.assertNotRegex(text, r'[{}\n]|None|frozenset')
             self.assertEqual(text, ' '.join(text.split()))
         return found[0]

@@ -12,6 +12,8 @@
 
 """Addresses and routes: all on the active node, none elsewhere."""
 
+import dataclasses
+
 from tests.unit import scene as scenes
 from tests.unit.diagnosis import base
 
@@ -75,6 +77,19 @@ class MissingTest(base.RuleTest):
         self.assertIn('keepalived.conf does not name', found.summary)
         self.assertIn('do not add it by hand', found.hint)
 
+    def test_floating_ip_without_neutrons_word(self):
+        """A lone IPv4 address of keepalived.conf is one."""
+        address = self.healthy.floating_ip
+        scene = self.healthy.without_address(
+            self.active, address, self.healthy.internal
+        )
+        for floating_ips in (None, ()):
+            blind = scene.with_router(floating_ips=floating_ips)
+            found = self.finding(blind, 'floating-ip-missing', self.active)
+            self.assertIn(address, found.summary)
+            found = self.finding(blind, 'address-missing', self.active)
+            self.assertIn(self.healthy.internal, found.summary)
+
     def test_without_keepalived_conf(self):
         """Neutron's word is enough to miss an address."""
         scene = self.healthy.without_address(
@@ -108,6 +123,30 @@ class RoutesTest(base.RuleTest):
         pid = self.healthy.pid(self.active, 'keepalived')
         self.assertIn(f'(pid {pid})', found.hint)
         self.assert_only(scene, ('route-missing', self.active))
+
+    def test_route_without_a_gateway(self):
+        conf = self.healthy.conf(self.active)
+        route = dataclasses.replace(
+            conf.routes[0], destination='198.51.100.0/24', gateway=None
+        )
+        scene = self.healthy.with_conf(self.active, routes=(route,))
+        found = self.finding(scene, 'route-missing', self.active)
+        self.assertIn('198.51.100.0/24', found.summary)
+        self.assertNotIn('via', found.summary)
+        # any route there will do
+        there = self.healthy.shown(self.active).routes
+        scene = scene.with_view(
+            self.active,
+            routes=(
+                *there,
+                dataclasses.replace(
+                    there[0],
+                    destination='198.51.100.0/24',
+                    gateway='192.0.2.1',
+                ),
+            ),
+        )
+        self.assert_only(scene)
 
     def test_route_through_another_gateway(self):
         active = self.healthy.shown(self.active)

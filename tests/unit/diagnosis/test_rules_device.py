@@ -138,6 +138,16 @@ class RouterDevicesTest(base.RuleTest):
             self.healthy.with_link_down(self.standby, self.gateway)
         )
 
+    def test_down_where_it_is_not_known_who_serves(self):
+        """With the VIP it would be active, without it a standby."""
+        for host, name in (
+            (self.active, 'internal-device-down'),
+            (self.standby, 'device-not-ready'),
+        ):
+            scene = self.healthy.with_link_down(host, self.internal)
+            scene = scene.with_view(host, processes=None)
+            self.finding(scene, name, host)
+
     def test_other_devices_do_not_matter(self):
         scene = self.healthy.with_new_link(self.active, 'rfp-0')
         self.assert_only(scene.with_link_down(self.active, 'rfp-0'))

@@ -82,6 +82,20 @@ class NodesTest(base.RuleTest):
         for host in scene.names:
             self.assertEqual('unknown', scene.observed(host))
             self.assertIn(('not-looked-at', host), scene.found())
+        hints = {f.hint for f in scene.judge().findings if f.host}
+        self.assertIn('run the check against the cloud itself', str(hints))
+
+    def test_nothing_names_the_vip_because(self):
+        scene = self.healthy.without_address(self.active, self.healthy.vip)
+        problem = view.Problem('keepalived_conf', 'Permission denied')
+        for host in scene.names:
+            scene = scene.with_view(
+                host, keepalived_conf=None, problems=(problem,)
+            )
+        hints = {
+            f.hint for f in scene.judge().findings if f.name == 'not-looked-at'
+        }
+        self.assertEqual({'keepalived_conf: Permission denied'}, hints)
 
     def test_vip_guessed_without_any_keepalived_conf(self):
         """What the ha- device has beyond the HA port's own address."""

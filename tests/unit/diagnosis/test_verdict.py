@@ -29,6 +29,17 @@ class JudgeTest(base.RuleTest):
         self.assertEqual(['ERROR', 'WARNING', 'UNKNOWN', 'INFO'], ranks)
         self.assertEqual('ERROR', scene.judge().health)
 
+    def test_same_finding_by_host(self):
+        scene = self.healthy
+        for host in reversed(scene.names):
+            scene = scene.without_processes(host, 'monitor')
+        hosts = [f.host for f in scene.judge().findings]
+        self.assertEqual(self.healthy.names, hosts)
+        # whatever the order in which Neutron names the agents
+        agents = scene.router.agents
+        scene = scene.with_router(agents=agents[::-1])
+        self.assertEqual(hosts, [f.host for f in scene.judge().findings])
+
     def test_warning_is_worse_than_unknown(self):
         scene = self.healthy.without_processes(
             self.standby, 'monitor'
