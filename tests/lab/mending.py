@@ -109,6 +109,14 @@ def _unfinished(lab: Lab, router_id: str) -> str | None:
     for name, node in lab.nodes.items():
         if lacking := repairs.lacking(node.router(router_id)):
             return f"{name}: {lacking}"
+    # Neutron binds the router's ports to the node that reported active last,
+    # which need not be the one that is.
+    active = lab.active_nodes(router_id)
+    ports = lab.admin.neutron("GET", f"/ports?device_id={router_id}")["ports"]
+    for port in ports:
+        moves = port["device_owner"] != "network:router_ha_interface"
+        if moves and [port["binding:host_id"]] != active:
+            return f"port {port['id']} is bound to {port['binding:host_id']}"
     return None
 
 
