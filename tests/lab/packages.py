@@ -32,7 +32,9 @@ DEBIAN = (
     "conntrack curl haproxy ipset iproute2 iptables iputils-ping keepalived "
     "mariadb-client mariadb-server nftables openssh-client openssh-server "
     "openvswitch-switch procps python3-venv rabbitmq-server radvd sudo "
-    "tcpdump util-linux"
+    "tcpdump util-linux "
+    # login shells and doas, for the tests of the SSH backend
+    "fish ksh mksh opendoas tcsh zsh"
 ).split()
 #: Services that Debian would start at the next boot when their package comes
 #: in. The lab does not want them, so those that it brings are disabled; those

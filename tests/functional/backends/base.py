@@ -38,7 +38,7 @@ class TestCase(testtools.TestCase):
     def setUp(self) -> None:
         super().setUp()
         if os.geteuid() != 0 or not shutil.which('sshd', path='/usr/sbin'):
-            self.skipTest('needs root and openssh-server')
+            self.fail('needs root and openssh-server')
         before = children()
         self.addCleanup(
             lambda: self.assertEqual(set(), children() - before, 'left over')

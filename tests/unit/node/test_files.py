@@ -136,21 +136,29 @@ class LocateTest(FilesTest):
         conf = self.put(self.two)
         self.assertIsNone(files.beside(conf, UUID, self.places))
         state = self.put(self.two, 'state', 'primary')
-        self.assertEqual(state, files.beside(conf, UUID, self.places))
+        self.assertEqual(
+            {'path': state, 'value': 'primary'},
+            files.beside(conf, UUID, self.places),
+        )
         # no configuration anywhere: what is left of it all the same
         self.assertEqual(
-            f'{self.one}/{UUID}/state', files.beside(None, UUID, self.places)
+            {'path': f'{self.one}/{UUID}/state', 'value': 'backup'},
+            files.beside(None, UUID, self.places),
         )
 
     def test_helpers(self):
         home = str(self.root / 'one')
-        self.assertEqual((None, None), files.helpers(UUID, [home]))
+        self.assertEqual((None, None), self.helpers(home))
         self.put(self.one)
-        self.assertEqual((False, False), files.helpers(UUID, ['/no', home]))
+        self.assertEqual((False, False), self.helpers('/no', home))
         (self.root / 'one' / 'ra').mkdir()
         (self.root / 'one' / 'ra' / f'{UUID}.radvd.conf').write_text('')
-        self.assertEqual((True, False), files.helpers(UUID, [home]))
+        self.assertEqual((True, False), self.helpers(home))
         proxies = self.root / 'one' / 'ns-metadata-proxy'
         proxies.mkdir()
         (proxies / f'{UUID}.conf').write_text('')
-        self.assertEqual((True, True), files.helpers(UUID, [home]))
+        self.assertEqual((True, True), self.helpers(home))
+
+    @staticmethod
+    def helpers(*homes):
+        return files.Home().helpers(UUID, homes)

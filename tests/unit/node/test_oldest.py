@@ -18,6 +18,7 @@ import os
 import pathlib
 import shutil
 import subprocess
+import sys
 
 import testtools
 
@@ -27,10 +28,10 @@ OLDEST = (3, 6)
 
 
 def interpreters() -> list[str]:
-    """Every Python from 3.6 to 3.10 that can be found, oldest first."""
-    found = []
+    """Every Python from 3.6 that can be found, at least our own."""
+    found = [sys.executable]
     pyenv = pathlib.Path(os.environ.get('PYENV_ROOT', '~/.pyenv'))
-    for minor in range(6, 11):
+    for minor in range(6, 20):
         name = f'python3.{minor}'
         path = shutil.which(name)
         if path is not None:
@@ -81,11 +82,8 @@ STANDARD = frozenset(
 
 
 class ConversationTest(testtools.TestCase):
-    def test_old_pythons(self):
-        found = interpreters()
-        if not found:
-            self.skipTest('no Python older than 3.11 here')
-        for path in found:
+    def test_every_python(self):
+        for path in interpreters():
             self._converse(path)
 
     def _converse(self, python):
@@ -99,10 +97,7 @@ class ConversationTest(testtools.TestCase):
         self.assertEqual(b'', result.stderr, python)
         self.assertEqual(0, result.returncode, python)
         hello, reply, error = map(json.loads, result.stdout.splitlines())
-        self.assertLess(
-            tuple(int(x) for x in hello['hello']['python'].split('.')),
-            (3, 11),
-        )
+        self.assertEqual('osc-ha-router-node', hello['hello']['program'])
         self.assertIsNone(error['id'])
         if os.geteuid() == 0:
             self.assertIn('end', reply, python)
