@@ -36,9 +36,14 @@ def parse(text: str) -> typing.List[Statement]:
     # the statement that a brace on the next line would belong to
     last = None  # type: typing.Optional[typing.List[str]]
     for number, line in enumerate(text.split('\n'), 1):
-        statement = []  # type: typing.List[str]
-        plain = _SPECIAL.search(line) is None
-        for word in () if plain else _words(line):
+        if _SPECIAL.search(line) is None:
+            statement = line.split()
+            if statement:
+                current.append((statement, None))
+                last = statement
+            continue
+        statement = []
+        for word in _words(line):
             if word == '{':
                 if not statement and last is None:
                     raise ConfError('line %d: a block without name' % number)
@@ -57,8 +62,6 @@ def parse(text: str) -> typing.List[Statement]:
                 current, statement, last = stack.pop(), [], None
             else:
                 statement.append(word)
-        if plain:
-            statement = line.split()
         if statement:
             current.append((statement, None))
             last = statement

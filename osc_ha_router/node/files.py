@@ -166,35 +166,60 @@ def state(path: str) -> protocol.Json:
 
 def beside(
     path: typing.Optional[str], router_id: str, usual: typing.Sequence[str]
-) -> typing.Optional[str]:
-    """The path of a router's state file, None if it has none.
+) -> typing.Optional[protocol.Json]:
+    """A router's state file as ``StateFile``, None if it has none.
 
     :param path: of its keepalived.conf, if there is one
+    :raises Unfit: it is too large or no file
+    :raises OSError: it cannot be read
     """
     names = ['%s/%s/state' % (place, router_id) for place in usual]
     if path is not None:
         names = [os.path.join(os.path.dirname(path), 'state')]
     for name in names:
-        if _status(name) is not None:
-            return name
+        try:
+            return state(name)
+        except FileNotFoundError:
+            continue
     return None
 
 
-def helpers(
-    router_id: str, homes: typing.Sequence[str]
-) -> typing.Tuple[typing.Optional[bool], typing.Optional[bool]]:
-    """Whether radvd and the metadata proxy of a router are configured.
+class Home:
+    """What the agents of a host wrote for radvd and the metadata proxy.
 
-    :param homes: folders that may be the agent's ``state_path``, the
-        likeliest first
-    :returns: None twice if none of them exists
+    Remembers which files there are: one look serves all routers.
     """
-    for home in homes:
-        if _status(home) is not None:
-            radvd = '%s/ra/%s.radvd.conf' % (home, router_id)
-            proxy = '%s/ns-metadata-proxy/%s.conf' % (home, router_id)
-            return _status(radvd) is not None, _status(proxy) is not None
-    return None, None
+
+    def __init__(self) -> None:
+        self._names = {}  # type: typing.Dict[str, typing.FrozenSet[str]]
+
+    def helpers(
+        self, router_id: str, homes: typing.Sequence[str]
+    ) -> typing.Tuple[typing.Optional[bool], typing.Optional[bool]]:
+        """Whether radvd and the metadata proxy of a router are configured.
+
+        :param homes: folders that may be the agent's ``state_path``, the
+            likeliest first
+        :returns: None twice if none of them exists
+        """
+        for home in homes:
+            if self._listed(home):
+                radvd = self._listed(home + '/ra')
+                proxy = self._listed(home + '/ns-metadata-proxy')
+                return (
+                    router_id + '.radvd.conf' in radvd,
+                    router_id + '.conf' in proxy,
+                )
+        return None, None
+
+    def _listed(self, folder: str) -> typing.FrozenSet[str]:
+        if folder not in self._names:
+            try:
+                names = frozenset(os.listdir(folder))
+            except OSError:
+                names = frozenset()
+            self._names[folder] = names
+        return self._names[folder]
 
 
 def vrid(path: str) -> typing.Optional[int]:

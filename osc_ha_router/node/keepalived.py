@@ -33,6 +33,9 @@ _BARE = ('no_track', 'onlink', 'pervasive', 'nexthop')
 #: routes that lead nowhere
 _DEAD = ('blackhole', 'unreachable', 'prohibit', 'throw')
 
+#: the statements of a vrrp_instance by their first word
+Instance = typing.Dict[str, typing.List[blocks.Statement]]
+
 
 def parse(text: str) -> protocol.Json:
     """What a keepalived.conf says, as ``KeepalivedConf``.
@@ -49,7 +52,7 @@ def parse(text: str) -> protocol.Json:
         'vrid': _number(instance, 'virtual_router_id'),
         'priority': _number(instance, 'priority'),
         'advert_int': None if advert is None else _seconds(advert),
-        'nopreempt': any(words[0] == 'nopreempt' for words, _ in instance),
+        'nopreempt': 'nopreempt' in instance,
         'vips': _addresses(instance, 'virtual_ipaddress', interface),
         'excluded': _addresses(
             instance, 'virtual_ipaddress_excluded', interface
@@ -59,37 +62,33 @@ def parse(text: str) -> protocol.Json:
     }
 
 
-def _instance(
-    top: typing.List[blocks.Statement],
-) -> typing.List[blocks.Statement]:
+def _instance(top: typing.List[blocks.Statement]) -> Instance:
     """The body of the vrrp_instance that is Neutron's."""
-    bodies = [
-        body
-        for words, body in top
-        if words[0] == 'vrrp_instance' and body is not None
-    ]
+    bodies = []  # type: typing.List[Instance]
+    for words, body in top:
+        if words[0] == 'vrrp_instance' and body is not None:
+            bodies.append({})
+            for statement in body:
+                name = statement[0][0]
+                bodies[-1].setdefault(name, []).append(statement)
     if not bodies:
         raise blocks.ConfError('there is no vrrp_instance in it')
-    for body in bodies:
-        if (_single(body, 'interface') or '').startswith('ha-'):
-            return body
+    for instance in bodies:
+        if (_single(instance, 'interface') or '').startswith('ha-'):
+            return instance
     return bodies[0]
 
 
-def _single(
-    instance: typing.List[blocks.Statement], name: str
-) -> typing.Optional[str]:
+def _single(instance: Instance, name: str) -> typing.Optional[str]:
     """The value of a statement; keepalived, too, goes by the last one."""
     value = None
-    for words, _ in instance:
-        if words[0] == name and len(words) > 1:
+    for words, _ in instance.get(name, ()):
+        if len(words) > 1:
             value = words[1]
     return value
 
 
-def _number(
-    instance: typing.List[blocks.Statement], name: str
-) -> typing.Optional[int]:
+def _number(instance: Instance, name: str) -> typing.Optional[int]:
     text = _single(instance, name)
     if text is None:
         return None
@@ -108,19 +107,14 @@ def _seconds(text: str) -> float:
     return value
 
 
-def _lines(
-    instance: typing.List[blocks.Statement], name: str
-) -> typing.Iterator[typing.List[str]]:
-    for words, body in instance:
-        if words[0] == name:
-            for entry, _ in body or ():
-                yield entry
+def _lines(instance: Instance, name: str) -> typing.Iterator[typing.List[str]]:
+    for _, body in instance.get(name, ()):
+        for entry, _ in body or ():
+            yield entry
 
 
 def _addresses(
-    instance: typing.List[blocks.Statement],
-    name: str,
-    interface: typing.Optional[str],
+    instance: Instance, name: str, interface: typing.Optional[str]
 ) -> typing.List[protocol.Json]:
     found = []
     for entry in _lines(instance, name):
@@ -137,22 +131,21 @@ def _addresses(
 
 
 def _tracked(
-    instance: typing.List[blocks.Statement], interface: typing.Optional[str]
+    instance: Instance, interface: typing.Optional[str]
 ) -> typing.List[str]:
     """The devices that keepalived 2 follows: a fault of one is its own."""
-    found = set()
+    found = set()  # type: typing.Set[typing.Optional[str]]
     for name in (
         'virtual_ipaddress',
         'virtual_ipaddress_excluded',
         'virtual_routes',
     ):
         for entry in _lines(instance, name):
-            device = _options(entry[1:]).get('dev', interface)
-            if device is not None and 'no_track' not in entry:
-                found.add(device)
+            if 'no_track' not in entry:
+                found.add(_options(entry[1:]).get('dev', interface))
     for entry in _lines(instance, 'track_interface'):
         found.add(entry[0])
-    return sorted(found)
+    return sorted(device for device in found if device is not None)
 
 
 def _address(text: str) -> str:
@@ -180,9 +173,7 @@ def _host(text: str) -> str:
         raise ValueError(text) from None
 
 
-def _routes(
-    instance: typing.List[blocks.Statement],
-) -> typing.List[protocol.Json]:
+def _routes(instance: Instance) -> typing.List[protocol.Json]:
     found = []
     for entry in _lines(instance, 'virtual_routes'):
         words = list(entry)

@@ -49,6 +49,7 @@ class Look:
         self.heard = heard
         #: the usual places of ha_confs that exist here
         self.places = files.places()
+        self.home = files.Home()
         self._wanted = {
             space.inode
             for router_id in routers

@@ -80,9 +80,9 @@ def attributes(
     :param wanted: the types that matter; the search ends when it has all
     :raises NetlinkError: a length does not fit
     """
-    # Two thirds of the time that a look at a host takes go by in here.
+    # A good part of the time that a look at a host takes goes by in here.
     found = {}  # type: Attributes
-    unpack, end = _ATTRIBUTE.unpack_from, len(data)
+    unpack, end, all_ = _ATTRIBUTE.unpack_from, len(data), len(wanted)
     while end - offset >= 4:
         length, kind = unpack(data, offset)
         if length < 4 or length > end - offset:
@@ -90,7 +90,7 @@ def attributes(
         kind &= _TYPE_MASK
         if kind in wanted:
             found[kind] = data[offset + 4 : offset + length]
-            if len(found) == len(wanted):
+            if len(found) == all_:
                 break
         offset += (length + 3) & ~3
     return found

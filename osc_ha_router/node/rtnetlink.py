@@ -108,7 +108,7 @@ def address(
         'device': values.device(names, index),
         'address': '%s/%d' % (values.ip(family, raw), prefix),
         'scope': words.scope(scope),
-        'flags': words.flags(flags, family == socket.AF_INET6),
+        'flags': list(words.flags(flags, family == socket.AF_INET6)),
     }
 
 

@@ -205,12 +205,12 @@ def _files(
         # $state_path/ha_confs/UUID/keepalived.conf
         homes.append(conf.rsplit('/', 3)[0])
     homes.extend(os.path.dirname(place) for place in look.places)
-    state = files.beside(conf, router_id, look.places)
-    if state is not None:
-        view['state_file'] = _try(
-            problems, 'state_file', functools.partial(files.state, state)
-        )
-    radvd, proxy = files.helpers(router_id, homes)
+    view['state_file'] = _try(
+        problems,
+        'state_file',
+        lambda: files.beside(conf, router_id, look.places),
+    )
+    radvd, proxy = look.home.helpers(router_id, homes)
     view['radvd_conf'], view['metadata_conf'] = radvd, proxy
 
 

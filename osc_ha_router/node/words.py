@@ -12,6 +12,7 @@
 
 """What iproute2 calls the kernel's numbers."""
 
+import functools
 import typing
 
 #: IF_OPER_... (linux/if.h)
@@ -96,14 +97,15 @@ def scope(number: int) -> str:
     return _SCOPES.get(number, str(number))
 
 
-def flags(number: int, ipv6: bool) -> typing.List[str]:
+@functools.lru_cache(maxsize=256)
+def flags(number: int, ipv6: bool) -> typing.Tuple[str, ...]:
     """Flags of an address; ``dynamic`` where ``permanent`` is missing."""
     found = [word for bit, word in _FLAGS if number & bit]
     if number & 0x01:
         found.insert(0, 'temporary' if ipv6 else 'secondary')
     if not number & 0x80:
         found.append('dynamic')
-    return found
+    return tuple(found)
 
 
 def protocol(number: int) -> str:
