@@ -258,6 +258,31 @@ class AgainTest(CloudTest):
         found = self.cloud.again([neutron.new_id(4711), kept])
         self.assertEqual([kept], [router.id for router in found])
 
+    def test_deleted_while_asking(self):
+        gone, kept = self.add_router('gone'), self.add_router('kept')
+        self.neutron.instead[f'routers/{gone}/l3-agents'] = (
+            404,
+            neutron.error('RouterNotFound', 'Router could not be found'),
+        )
+        found = self.cloud.again([gone, kept])
+        self.assertEqual([kept], [router.id for router in found])
+
+
+class BoundTest(CloudTest):
+    def setUp(self):
+        super().setUp()
+        self.connection = self.neutron.connect()
+        self.cloud = cloud.Cloud(self.connection)
+
+    def test_where_nobody_else_set_one(self):
+        self.cloud.bound(7.0)
+        self.assertEqual(7.0, self.connection.session.timeout)
+
+    def test_what_the_user_set_stays(self):
+        self.connection.session.timeout = 3.0
+        self.cloud.bound(7.0)
+        self.assertEqual(3.0, self.connection.session.timeout)
+
 
 class FilterTest(CloudTest):
     def setUp(self):
@@ -412,6 +437,13 @@ class OvnTest(CloudTest):
         self.add_router()
         message = self.refused(errors.NotSupported, 'r1')
         self.assertIn('OVN', message)
+
+    def test_router_without_a_name(self):
+        for agent in self.neutron.agents:
+            agent['agent_type'] = 'OVN Controller Gateway agent'
+        id_ = self.add_router('')
+        message = self.refused(errors.NotSupported, id_)
+        self.assertIn(f'Router {id_!r}', message)
 
     def test_left_out_of_a_sweep(self):
         for agent in self.neutron.agents:
