@@ -244,7 +244,11 @@ def _named(reports: list[report.Report]) -> str:
 
 def _may_settle(found: report.Report) -> bool:
     entries = catalogue.entries()
-    return any(entries[finding.name].settles for finding in found.findings)
+    return any(
+        entries[finding.name].settles
+        for finding in found.findings
+        if not finding.ignored
+    )
 
 
 def _replace_routers(

@@ -23,12 +23,6 @@ from osc_ha_router.model import view
 
 ACTIVE = report.Observed.ACTIVE
 
-HA_PORT = 'network:router_ha_interface'
-GATEWAY_PORT = 'network:router_gateway'
-#: internal ports that move with the active role; a DVR router's own do not
-INTERNAL_PORTS = ('network:ha_router_replicated_interface',)
-SNAT_PORT = 'network:router_centralized_snat'
-
 
 @dataclasses.dataclass(frozen=True)
 class Case:
@@ -70,7 +64,9 @@ class Case:
 
     def ha_port(self, host: str) -> claim.Port | None:
         """Return the HA port that is bound to a host."""
-        return next((p for p in self.ports(HA_PORT) if p.host == host), None)
+        return next(
+            (p for p in self.ports(claim.HA_PORT) if p.host == host), None
+        )
 
     def confs(self) -> list[tuple[str, view.KeepalivedConf]]:
         """Return host and keepalived.conf wherever one was read."""
@@ -97,7 +93,9 @@ def build(router: claim.Router, hosts: Iterable[view.HostView]) -> Case:
     # hosts that Neutron names first, then those with leftovers
     order = sorted(agents) + sorted(set(views) - set(agents))
     ports = {
-        port.host: port for port in router.ports or () if port.owner == HA_PORT
+        port.host: port
+        for port in router.ports or ()
+        if port.owner == claim.HA_PORT
     }
     vips = _vips(views, ports)
     replicas = [

@@ -79,7 +79,9 @@ def judge(
     if router.admin_state_up is False:
         # Neutron takes a disabled router off all nodes: nothing to expect
         found = [
-            catalogue.finding('router-disabled', None, router_id=router.id)
+            catalogue.finding('router-disabled', None, router_id=router.id),
+            *residue.disabled(this),
+            *unknown.nodes(this),
         ]
     else:
         found = [finding for rule in RULES for finding in rule(this)]

@@ -14,6 +14,14 @@
 
 import dataclasses
 
+#: device_owner of the port on the HA network, one for each agent
+HA_PORT = 'network:router_ha_interface'
+GATEWAY_PORT = 'network:router_gateway'
+#: an internal port that moves with the active role, which a DVR router's
+#: does not; the one sign of HA that a tenant can see
+INTERNAL_PORT = 'network:ha_router_replicated_interface'
+SNAT_PORT = 'network:router_centralized_snat'
+
 
 @dataclasses.dataclass(frozen=True)
 class Agent:

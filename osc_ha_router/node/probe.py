@@ -16,19 +16,19 @@ import resource
 import time
 import typing
 
+from osc_ha_router.node import crew
 from osc_ha_router.node import listen
 from osc_ha_router.node import look as looking
 from osc_ha_router.node import namespaces
 from osc_ha_router.node import protocol
+from osc_ha_router.node import replies as replying
 from osc_ha_router.node import view
 
 #: seconds
 LONGEST_LISTEN = 60
 
-Send = typing.Callable[[protocol.Json], None]
 
-
-def run(fields: protocol.Json, send: Send) -> protocol.Json:
+def run(fields: protocol.Json, replies: replying.Replies) -> protocol.Json:
     """Sends a view for each router asked about.
 
     Fields of the request: ``routers`` (UUIDs, or null for every router of
@@ -37,6 +37,7 @@ def run(fields: protocol.Json, send: Send) -> protocol.Json:
     :returns: ``residents`` (or null) and ``seconds``
     :raises BadRequest: a field is not what it must be
     :raises NoRights: this process may not look
+    :raises Gone: nobody reads the replies
     """
     asked = protocol.routers(fields, 'routers')
     seconds = protocol.seconds(fields, 'listen', LONGEST_LISTEN)
@@ -66,12 +67,7 @@ def run(fields: protocol.Json, send: Send) -> protocol.Json:
             spaces if wants_residents else routers,
             heard if seconds > 0 else None,
         )
-        vrids = {}  # type: typing.Dict[str, typing.Optional[int]]
-        for router_id in routers:
-            built = view.build(look, router_id)
-            send({'view': built})
-            conf = built['keepalived_conf']
-            vrids[router_id] = conf['vrid'] if conf else None
+        vrids = crew.send_views(look, routers, replies)
         residents = view.residents(look, vrids) if wants_residents else None
     return {
         'residents': residents,

@@ -19,22 +19,16 @@ import typing
 from osc_ha_router.node import errors
 from osc_ha_router.node import probe
 from osc_ha_router.node import protocol
-
-#: sends one reply; the request's id is added to it
-Send = typing.Callable[[protocol.Json], None]
+from osc_ha_router.node import replies as replying
 
 #: An operation takes a request's fields, sends what it has to tell as it
 #: learns it, and returns what goes into the closing ``end`` line. It checks
 #: every field that it uses, and raises ProgramError.
-Operation = typing.Callable[[protocol.Json, Send], protocol.Json]
+Operation = typing.Callable[[protocol.Json, replying.Replies], protocol.Json]
 
 OPERATIONS = {
     'probe': probe.run,
 }  # type: typing.Dict[str, Operation]
-
-
-class Gone(Exception):
-    """Whoever read the replies does not read them any more."""
 
 
 def serve(stdin: typing.BinaryIO, stdout: typing.BinaryIO) -> None:
@@ -44,10 +38,10 @@ def serve(stdin: typing.BinaryIO, stdout: typing.BinaryIO) -> None:
     :param stdout: a binary stream, flushed after each line
     """
     try:
-        _write(stdout, hello())
+        replying.Replies(stdout).relay(protocol.encode(hello()))
         for line in _lines(stdin):
             _answer(line, stdout)
-    except Gone:
+    except replying.Gone:
         _silence(stdout)
 
 
@@ -65,36 +59,30 @@ def hello() -> protocol.Json:
 
 
 def _answer(line: typing.Optional[bytes], stdout: typing.BinaryIO) -> None:
-    number = None  # type: typing.Optional[int]
-
-    def send(reply: protocol.Json) -> None:
-        message = {'id': number}  # type: protocol.Json
-        message.update(reply)
-        _write(stdout, message)
-
+    replies = replying.Replies(stdout)
     try:
         if line is None:
             raise errors.BadRequest(
                 'a request is at most %d bytes' % protocol.LINE_LIMIT
             )
         fields = protocol.decode(line)
-        number = protocol.request_id(fields)
+        replies.number = protocol.request_id(fields)
         request = protocol.request(fields)
         operation = OPERATIONS.get(request.op)
         if operation is None:
             raise errors.ProgramError(
                 errors.UNKNOWN_OP, 'unknown operation %.60r' % request.op
             )
-        send({'end': operation(request.fields, send)})
-    except Gone:
+        replies({'end': operation(request.fields, replies)})
+    except replying.Gone:
         raise
     except errors.ProgramError as error:
-        send({'error': {'kind': error.kind, 'message': error.message}})
+        replies({'error': {'kind': error.kind, 'message': error.message}})
     except Exception as error:
         # A traceback on the stream would end the conversation for every
         # other router of the host.
         text = '%s: %s' % (type(error).__name__, error)
-        send({'error': {'kind': errors.INTERNAL, 'message': text}})
+        replies({'error': {'kind': errors.INTERNAL, 'message': text}})
 
 
 def _lines(
@@ -119,15 +107,6 @@ def _readline(stdin: typing.BinaryIO) -> bytes:
     except OSError:
         # a connection that was reset has ended, too
         return b''
-
-
-def _write(stdout: typing.BinaryIO, message: protocol.Json) -> None:
-    line = protocol.encode(message)
-    try:
-        stdout.write(line)
-        stdout.flush()
-    except OSError:
-        raise Gone() from None
 
 
 def _silence(stdout: typing.BinaryIO) -> None:

@@ -90,6 +90,13 @@ def _build(look: looking.Look, router_id: str) -> protocol.Json:
     return view
 
 
+def vrid(view: protocol.Json) -> typing.Optional[int]:
+    """The virtual_router_id in a view."""
+    conf = view['keepalived_conf']
+    found = conf['vrid'] if conf else None  # type: typing.Optional[int]
+    return found
+
+
 def residents(
     look: looking.Look,
     known: typing.Dict[str, typing.Optional[int]],
@@ -103,14 +110,14 @@ def residents(
     for router_id in sorted(set(look.spaces) | set(folders)):
         spaces = look.spaces.get(router_id, [])
         if router_id in known:
-            vrid = known[router_id]
+            number = known[router_id]
         else:
-            vrid = _vrid(look, router_id)
+            number = _vrid(look, router_id)
         found.append(
             {
                 'router_id': router_id,
                 'namespaces': sorted(space.name for space in spaces),
-                'vrid': vrid,
+                'vrid': number,
             }
         )
     return found

@@ -19,6 +19,7 @@ from osc_ha_router.diagnosis import catalogue
 from osc_ha_router.diagnosis import evidence
 from osc_ha_router.diagnosis.rules import process
 from osc_ha_router.diagnosis.rules import words
+from osc_ha_router.model import claim
 from osc_ha_router.model import report
 from osc_ha_router.model import view
 
@@ -159,10 +160,10 @@ def claimed(this: case.Case) -> frozenset[str]:
     With DVR most floating IPs and internal addresses live elsewhere, so
     only the gateway's and the SNAT ports' count.
     """
-    owners = [case.GATEWAY_PORT, case.SNAT_PORT]
+    owners = [claim.GATEWAY_PORT, claim.SNAT_PORT]
     floating: set[str] = set()
     if not this.router.distributed:
-        owners += case.INTERNAL_PORTS
+        owners.append(claim.INTERNAL_PORT)
         floating = {ip.address for ip in this.router.floating_ips or ()}
     return frozenset(
         evidence.bare(address)

@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from osc_ha_router.diagnosis import case
 from osc_ha_router.diagnosis import catalogue
 from osc_ha_router.diagnosis.rules import words
+from osc_ha_router.model import claim
 from osc_ha_router.model import report
 
 ACTIVE = report.Observed.ACTIVE
@@ -117,7 +118,7 @@ def bindings(this: case.Case) -> Iterator[report.Finding]:
         return
     elsewhere = collections.defaultdict(list)
     for port in this.ports(
-        case.GATEWAY_PORT, *case.INTERNAL_PORTS, case.SNAT_PORT
+        claim.GATEWAY_PORT, claim.INTERNAL_PORT, claim.SNAT_PORT
     ):
         if port.host != this.active.host:
             elsewhere[port.host or 'no host'].append(port.id)
@@ -142,7 +143,7 @@ def ha_ports(this: case.Case) -> Iterator[report.Finding]:
     """One HA network, and an HA port on it for each agent."""
     if this.router.ports is None:
         return
-    networks = {port.network_id for port in this.ports(case.HA_PORT)}
+    networks = {port.network_id for port in this.ports(claim.HA_PORT)}
     if len(networks) > 1:
         yield catalogue.finding(
             'several-ha-networks',

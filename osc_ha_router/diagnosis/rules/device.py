@@ -28,9 +28,9 @@ UNKNOWN = report.Observed.UNKNOWN
 #: characters of a port's id in the device's name (IFNAMSIZ leaves 14)
 _ID_LENGTH = 11
 _PREFIXES = {
-    case.GATEWAY_PORT: 'qg-',
-    case.SNAT_PORT: 'sg-',
-    **dict.fromkeys(case.INTERNAL_PORTS, 'qr-'),
+    claim.GATEWAY_PORT: 'qg-',
+    claim.SNAT_PORT: 'sg-',
+    claim.INTERNAL_PORT: 'qr-',
 }
 
 
@@ -112,7 +112,7 @@ def _ports(this: case.Case, shown: view.NodeView) -> dict[str, claim.Port]:
         _PREFIXES[port.owner] + port.id[:_ID_LENGTH]: port
         for port in this.ports(*_PREFIXES)
         # with DVR the internal devices stay in the qrouter- namespace
-        if not (snat and port.owner in case.INTERNAL_PORTS)
+        if not (snat and port.owner == claim.INTERNAL_PORT)
     }
 
 

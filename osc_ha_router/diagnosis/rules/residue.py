@@ -53,6 +53,16 @@ def leftovers(this: case.Case) -> Iterator[report.Finding]:
         )
 
 
+def disabled(this: case.Case) -> Iterator[report.Finding]:
+    """Nodes that still serve a router which is administratively down."""
+    for replica in this.holders:
+        yield catalogue.finding(
+            'leftover-active',
+            replica.host,
+            vip=', '.join(sorted(this.vips)),
+        )
+
+
 def duplicate_vrid(this: case.Case) -> Iterator[report.Finding]:
     """Another router of the HA network with the same virtual router id."""
     peers = {peer.router_id for peer in this.router.peers or ()}
@@ -82,28 +92,29 @@ def configuration(this: case.Case) -> Iterator[report.Finding]:
         )
     named = {replica.host for replica in this.hosted}
     confs = [(host, conf) for host, conf in this.confs() if host in named]
-    differences = []
-    for label, values in (
-        ('virtual_router_id', {host: str(c.vrid) for host, c in confs}),
-        ('advert_int', {host: str(c.advert_int) for host, c in confs}),
-        (
-            'addresses',
-            {
-                host: words.some(address.configured(c)) or 'none'
-                for host, c in confs
-            },
-        ),
-    ):
-        if label == 'addresses':
-            differ = len({address.configured(c) for _, c in confs}) > 1
-        else:
-            differ = len(set(values.values())) > 1
-        if differ:
-            differences.append(
-                f'{label} is '
-                + ', '.join(f'{v} on {h}' for h, v in values.items())
-            )
+    differences = [
+        f'{label} is '
+        + ', '.join(f'{value} on {host}' for host, value in values.items())
+        for label, values in (
+            ('virtual_router_id', {host: c.vrid for host, c in confs}),
+            ('advert_int', {host: c.advert_int for host, c in confs}),
+        )
+        if len(set(values.values())) > 1
+    ]
+    differences += _lacking(
+        {host: address.configured(conf) for host, conf in confs}
+    )
     if differences:
         yield catalogue.finding(
             'conf-differs', None, differences='; '.join(differences)
         )
+
+
+def _lacking(addresses: dict[str, frozenset[str]]) -> list[str]:
+    """Return in words what a node's file lacks and another's has."""
+    every = frozenset[str]().union(*addresses.values())
+    return [
+        f'{host} lacks {words.some(every - own)}'
+        for host, own in addresses.items()
+        if every - own
+    ]

@@ -135,12 +135,15 @@ class ConfigurationTest(base.RuleTest):
             ),
         )
         found = self.finding(scene, 'conf-differs', None)
-        self.assertIn('addresses is', found.summary)
+        self.assertIn(
+            f'{self.standby} lacks {self.healthy.floating_ip}', found.summary
+        )
 
     def test_no_addresses_at_all(self):
         scene = self.healthy.with_conf(self.standby, vips=(), excluded=())
         found = self.finding(scene, 'conf-differs', None)
-        self.assertIn(f'none on {self.standby}', found.summary)
+        self.assertIn(f'{self.standby} lacks ', found.summary)
+        self.assertIn(' more', found.summary)
 
     def test_order_of_addresses_does_not_matter(self):
         conf = self.healthy.conf(self.standby)

@@ -81,3 +81,15 @@ class DisabledRouterTest(base.RuleTest):
         self.assertIn(scene.router.id, found.hint)
         self.assert_only(scene, ('router-disabled', None))
         self.assertEqual('INFO', scene.judge().health)
+
+    def test_node_that_still_serves_it(self):
+        scene = self.healthy.with_router(admin_state_up=False)
+        self.finding(scene, 'leftover-active', self.healthy.reported)
+        self.assertEqual('ERROR', scene.judge().health)
+
+    def test_node_that_nobody_saw(self):
+        scene = self.healthy.with_router(admin_state_up=False)
+        for host in scene.names:
+            scene = scene.without_namespace(host)
+        scene = scene.with_unreachable(self.standby)
+        self.assertEqual('UNKNOWN', scene.judge().health)

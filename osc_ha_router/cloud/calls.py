@@ -10,15 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""What Neutron says, through openstacksdk: the only module that asks.
-
-For one router: one call to find it, then its agents, its ports, its
-floating IPs and the list of L3 agents at the same time, then the ports of
-its HA network. For many, everything but the agents of each router comes in
-bulk. Source of the API's behaviour: Neutron's ``db/l3_hamode_db.py`` and
-``db/l3_hascheduler_db.py``; note that asking for a router's agents makes
-the server rewrite ``ha_state`` of dead and disabled ones.
-"""
+"""One round of API calls: which routers, and what belongs to them."""
 
 import collections
 from collections.abc import Callable
@@ -26,24 +18,19 @@ from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Sequence
 from concurrent import futures
-import contextlib
 import re
 from typing import Any
 from typing import TypeVar
 
-from keystoneauth1 import exceptions as ksa_exceptions
-from openstack import connection
 from openstack import exceptions as sdk_exceptions
 
 from osc_ha_router import errors
 from osc_ha_router import text
+from osc_ha_router.cloud import convert
 from osc_ha_router.model import claim
 
 T = TypeVar('T')
 
-HA_PORT = 'network:router_ha_interface'
-#: an internal port of an HA router; the one sign of HA a tenant can see
-HA_INTERNAL_PORT = 'network:ha_router_replicated_interface'
 OVN_AGENT = 'OVN Controller Gateway agent'
 
 _UUID = re.compile('[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}')
@@ -56,87 +43,7 @@ _NO_AGENTS = (
 )
 
 
-class Cloud:
-    """One cloud's Neutron.
-
-    :param conn: an SDK connection; used from several threads at a time
-    :param concurrency: how many API calls may be under way at once
-    """
-
-    def __init__(
-        self,
-        conn: connection.Connection,
-        *,
-        concurrency: int = 8,
-    ) -> None:
-        self._conn = conn
-        self._network = conn.network
-        self._concurrency = concurrency
-
-    def bound(self, seconds: float) -> None:
-        """Let no API call take longer than this, if nobody else bounds it."""
-        if self._conn.session.timeout is None:
-            self._conn.session.timeout = seconds
-
-    def claims(
-        self,
-        names: Sequence[str],
-        *,
-        project: str | None = None,
-        host: str | None = None,
-    ) -> claim.Claims:
-        """Ask for routers and everything that belongs to them.
-
-        :param names: names or ids; none: every HA router the caller sees
-        :param project: name or id of the project the routers must be of
-        :param host: only routers with an L3 agent on this host
-        :raises RouterNotFound, AmbiguousName, NotSupported: see ``errors``
-        :raises CloudError: when the API refuses or does not answer
-        """
-        with self._round() as calls:
-            return calls.run(
-                names, self._project_id(project) if project else None, host
-            )
-
-    def again(self, ids: Sequence[str]) -> tuple[claim.Router, ...]:
-        """Ask once more for routers; those that are gone are left out.
-
-        :raises CloudError: when the API refuses or does not answer
-        """
-        with self._round() as calls:
-            return calls.again(ids)
-
-    @contextlib.contextmanager
-    def _round(self) -> 'Iterator[_Round]':
-        try:
-            with futures.ThreadPoolExecutor(self._concurrency) as pool:
-                yield _Round(self._network, pool)
-        except (
-            sdk_exceptions.SDKException,
-            ksa_exceptions.ClientException,
-        ) as exc:
-            raise errors.CloudError(_explain(exc)) from None
-
-    def _project_id(self, project: str) -> str:
-        identity: Any = self._conn.identity
-        try:
-            found = identity.find_project(project, ignore_missing=False)
-        except sdk_exceptions.ForbiddenException:
-            # a caller who may not look projects up can still give an id
-            return project
-        except sdk_exceptions.NotFoundException:
-            raise errors.UsageError(
-                f'No project with a name or ID of {text.clean(project)!r}'
-            ) from None
-        except sdk_exceptions.DuplicateResource:
-            raise errors.UsageError(
-                f'Several projects are named {text.clean(project)!r}: '
-                'give the ID'
-            ) from None
-        return str(found.id)
-
-
-class _Round:
+class Round:
     """One round of calls, in parallel where they do not need each other."""
 
     def __init__(self, network: Any, pool: futures.ThreadPoolExecutor) -> None:
@@ -160,7 +67,9 @@ class _Round:
             if l3_agents is None
             else tuple(sorted({text.clean(a.host) for a in l3_agents}))
         )
-        return claim.Claims(tuple(self._describe(routers, bool(names))), hosts)
+        return claim.Claims(
+            tuple(self._describe(routers, named=bool(names))), hosts
+        )
 
     def again(self, ids: Sequence[str]) -> tuple[claim.Router, ...]:
         routers = [
@@ -170,7 +79,7 @@ class _Round:
             )
             for router in found
         ]
-        return tuple(self._describe(routers, False))
+        return tuple(self._describe(routers, unsure=True))
 
     def _submit(
         self, call: Callable[..., T], *args: Any
@@ -224,9 +133,11 @@ class _Round:
     def _only_on(
         self, host: str, routers: list[Any], l3_agents: list[Any] | None
     ) -> list[Any]:
-        if l3_agents is None:
+        if not l3_agents:
+            # Neutron refuses some, and shows others an empty list
             raise errors.CloudError(
-                '--host needs the right to list agents (policy get_agent)'
+                'You can see no L3 agent: --host needs the right to list '
+                'agents (policy get_agent)'
             )
         here = [agent for agent in l3_agents if agent.host == host]
         if not here:
@@ -245,8 +156,17 @@ class _Round:
     # -- what belongs to them ----------------------------------------------
 
     def _describe(
-        self, routers: list[Any], named: bool
+        self,
+        routers: list[Any],
+        *,
+        named: bool = False,
+        unsure: bool = False,
     ) -> Iterator[claim.Router]:
+        """Yield the routers that are ours.
+
+        :param named: refuse those that are not, instead of leaving them out
+        :param unsure: keep those that the caller cannot know to be HA
+        """
         ids = [router.id for router in routers]
         agents = {
             router.id: self._submit(self._agents, router) for router in routers
@@ -258,7 +178,7 @@ class _Round:
                 port.network_id
                 for owned in ports.values()
                 for port in owned
-                if port.owner == HA_PORT
+                if port.owner == claim.HA_PORT
             }
         )
         for router in routers:
@@ -268,7 +188,8 @@ class _Round:
                 tuple(ports[router.id]),
                 tuple(floating_ips.result()[router.id]),
                 peers,
-                named,
+                named=named,
+                unsure=named or unsure,
             )
             if kept is not None:
                 yield kept
@@ -276,15 +197,17 @@ class _Round:
     def _describe_one(
         self,
         router: Any,
-        agents: 'list[Any] | None | _NoScheduler',
+        agents: 'list[Any] | None | NoScheduler',
         ports: tuple[claim.Port, ...],
         floating_ips: tuple[claim.FloatingIP, ...],
         peers: dict[str, dict[str, int]],
+        *,
         named: bool,
+        unsure: bool,
     ) -> claim.Router | None:
-        """Return the router, or None for one of a sweep that is not ours."""
+        """Return the router, or None for one that is not ours."""
         name = text.clean(router.name or '')
-        if isinstance(agents, _NoScheduler) or (
+        if isinstance(agents, NoScheduler) or (
             agents and all(a.agent_type == OVN_AGENT for a in agents)
         ):
             if not named:
@@ -298,11 +221,11 @@ class _Round:
                 'newer), or ask ovn-nbctl lrp-get-gateway-chassis'
             )
         sees_ha = router.is_ha or any(
-            port.owner == HA_INTERNAL_PORT for port in ports
+            port.owner == claim.INTERNAL_PORT for port in ports
         )
         gaps = []
         if agents is None:
-            if not sees_ha and not named:
+            if not sees_ha and not unsure:
                 return None
             gaps.append(_NO_AGENTS)
             if not sees_ha:
@@ -310,16 +233,18 @@ class _Round:
                     'whether it is an HA router at all: the attribute ha is '
                     'shown to administrators only'
                 )
-        network_ids = {p.network_id for p in ports if p.owner == HA_PORT}
+        network_ids = {p.network_id for p in ports if p.owner == claim.HA_PORT}
         return claim.Router(
             id=router.id,
             name=name,
-            project_id=_text(router.project_id),
-            status=_text(router.status),
+            project_id=convert.optional(router.project_id),
+            status=convert.optional(router.status),
             admin_state_up=router.is_admin_state_up,
             distributed=router.is_distributed,
             gateway=bool(router.external_gateway_info),
-            agents=None if agents is None else tuple(map(_agent, agents)),
+            agents=None
+            if agents is None
+            else tuple(map(convert.agent, agents)),
             # without the right to see agents the HA ports are hidden too,
             # so the list is not the whole
             ports=None if agents is None else ports,
@@ -337,13 +262,13 @@ class _Round:
             gaps=tuple(gaps),
         )
 
-    def _agents(self, router: Any) -> 'list[Any] | None | _NoScheduler':
+    def _agents(self, router: Any) -> 'list[Any] | None | NoScheduler':
         try:
             return list(self._network.routers_hosting_l3_agents(router))
         except sdk_exceptions.ForbiddenException:
             return None
         except sdk_exceptions.NotFoundException:
-            return _NoScheduler()
+            return NoScheduler()
 
     def _by_device(self, ids: list[str]) -> dict[str, list[claim.Port]]:
         ports = collections.defaultdict(list)
@@ -351,7 +276,7 @@ class _Round:
             ids, lambda some: list(self._network.ports(device_id=some))
         ):
             for port in found:
-                ports[port.device_id].append(_port(port))
+                ports[port.device_id].append(convert.port(port))
         return ports
 
     def _floating_ips(
@@ -360,7 +285,7 @@ class _Round:
         floating_ips = collections.defaultdict(list)
         for some in _chunked(ids):
             for ip in self._network.ips(router_id=some):
-                floating_ips[ip.router_id].append(_floating_ip(ip))
+                floating_ips[ip.router_id].append(convert.floating_ip(ip))
         return floating_ips
 
     def _peers(self, network_ids: set[str]) -> dict[str, dict[str, int]]:
@@ -371,7 +296,7 @@ class _Round:
             lambda some: list(
                 self._network.ports(
                     network_id=some,
-                    device_owner=HA_PORT,
+                    device_owner=claim.HA_PORT,
                     fields=['device_id', 'network_id'],
                 )
             ),
@@ -387,7 +312,7 @@ class _Round:
         return self._pool.map(call, _chunked(ids))
 
 
-class _NoScheduler:
+class NoScheduler:
     """The API knows the router but has no L3 agents: an OVN cloud."""
 
 
@@ -396,59 +321,3 @@ def _chunked(ids: list[str]) -> list[list[str]]:
         ids[start : start + _IDS_A_QUERY]
         for start in range(0, len(ids), _IDS_A_QUERY)
     ]
-
-
-def _text(value: Any) -> str | None:
-    return None if value is None else text.clean(str(value))
-
-
-def _agent(agent: Any) -> claim.Agent:
-    configuration = agent.configuration
-    mode = (
-        configuration.get('agent_mode')
-        if isinstance(configuration, dict)
-        else None
-    )
-    return claim.Agent(
-        id=agent.id,
-        host=text.clean(agent.host),
-        alive=bool(agent.is_alive),
-        admin_state_up=bool(agent.is_admin_state_up),
-        ha_state=_text(agent.ha_state),
-        mode=_text(mode),
-    )
-
-
-def _port(port: Any) -> claim.Port:
-    return claim.Port(
-        id=port.id,
-        owner=text.clean(port.device_owner or ''),
-        network_id=port.network_id,
-        mac=_text(port.mac_address),
-        addresses=tuple(
-            text.clean(ip['ip_address']) for ip in port.fixed_ips or ()
-        ),
-        status=text.clean(port.status or ''),
-        host=_text(port.binding_host_id),
-        vif_type=_text(port.binding_vif_type),
-    )
-
-
-def _floating_ip(ip: Any) -> claim.FloatingIP:
-    return claim.FloatingIP(
-        id=ip.id,
-        address=text.clean(ip.floating_ip_address),
-        fixed_address=_text(ip.fixed_ip_address),
-        status=_text(ip.status),
-    )
-
-
-def _explain(exc: Exception) -> str:
-    message = text.one_line(str(exc), 400)
-    if isinstance(exc, sdk_exceptions.ForbiddenException):
-        return f'Neutron refuses this to you: {message}'
-    if isinstance(exc, ksa_exceptions.ConnectFailure):
-        return f'The API cannot be reached: {message}'
-    if isinstance(exc, ksa_exceptions.ConnectTimeout):
-        return f'The API did not answer in time: {message}'
-    return f'The API call failed: {message}'
