@@ -232,12 +232,14 @@ class Lab:
         argv = ["ping", "-c", str(count), "-W", "1", "-q", address]
         return self.ctl(argv, check=False).returncode == 0
 
-    def wait_reachable(self, timeout: float = 30) -> None:
+    def wait_reachable(
+        self, facts: dict[str, str] | None = None, timeout: float = 30
+    ) -> None:
         """Wait until the floating IP answers a ping.
 
         Switches that look for r1 on the wrong node are told.
         """
-        facts = self.facts
+        facts = facts or self.facts
 
         def look() -> bool:
             if self.ping(facts["floating_ip"]):

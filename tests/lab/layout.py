@@ -114,6 +114,11 @@ class Layout:
         return self.state / "logs"
 
     @property
+    def old_logs(self) -> Path:
+        """The logs of the life before that."""
+        return self.state / "logs.old"
+
+    @property
     def records(self) -> Path:
         """One file for each daemon: its pid and start time."""
         return self.run / "daemons"

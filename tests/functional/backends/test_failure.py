@@ -14,6 +14,7 @@
 
 import shutil
 import socket
+import subprocess
 import threading
 
 from tests.functional.backends import base
@@ -28,7 +29,17 @@ VIEW = f'{{"id":1,"view":{{"router_id":"{base.ROUTER}","namespace":null}}}}'
 CLOSE = 'sleep 0.2; sudo -n kill -9 $(ps -o ppid= $PPID) $PPID; sleep 9'
 
 
-OLD_PYTHON = shutil.which('python2.7') or shutil.which('python2')
+def _old_python() -> str | None:
+    """Find a Python 2 that really is one, not a wrapper without it."""
+    for name in ('python2.7', 'python2'):
+        path = shutil.which(name)
+        tried = path and subprocess.run([path, '-c', ''], capture_output=True)
+        if tried and not tried.returncode:
+            return path
+    return None
+
+
+OLD_PYTHON = _old_python()
 
 
 class ConnectTest(base.TestCase):

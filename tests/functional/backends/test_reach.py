@@ -38,17 +38,21 @@ class ReachTest(base.TestCase):
         # relay everything, in pipes where there is no terminal
         self.look(ssh_user='pty')
 
-    def test_installed(self) -> None:
+    def _install(self) -> str:
+        """Put the node program where everybody can start it."""
         program = self.site.root / 'osc-ha-router-node'
         program.write_text(
             f'#!/bin/sh\ncd {TREE} && exec {sys.executable} '
             '-m osc_ha_router.node\n'
         )
         program.chmod(0o755)
-        self.look(node_program=str(program))
+        return str(program)
+
+    def test_installed(self) -> None:
+        self.look(node_program=self._install())
 
     def test_forced_command(self) -> None:
-        self.site.force(f'cd {TREE} && sudo -n python3 -m osc_ha_router.node')
+        self.site.force(f'exec sudo -n {self._install()}')
         # whatever is asked for, this is what the key is held to
         self.look(ssh_user='forced', node_program='/never/looked/at')
 

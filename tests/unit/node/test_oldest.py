@@ -76,8 +76,8 @@ class SyntaxTest(testtools.TestCase):
 
 #: all of them are in Python 3.6
 STANDARD = frozenset(
-    'contextlib ctypes errno functools hashlib io ipaddress json os re '
-    'resource selectors socket stat struct sys threading time typing'.split()
+    'contextlib ctypes errno fcntl functools hashlib io ipaddress json os re '
+    'resource select selectors socket stat struct sys threading time typing'.split()
 )
 
 
