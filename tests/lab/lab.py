@@ -103,7 +103,13 @@ class Lab:
                     return
                 say(f"not healthy, building it again: {ill}")
             building.clear(self)
-            building.build(self)
+            try:
+                building.build(self)
+            except LabError as error:
+                # The logs of this attempt are kept as the old ones.
+                say(f"failed, trying once more: {error}")
+                building.clear(self)
+                building.build(self)
             say("the lab is up")
 
     def down(self) -> None:
