@@ -99,7 +99,7 @@ def build(lab: Lab) -> None:
     try:
         active = lab.wait_settled(facts["router"], 90)
     except LabError as error:
-        # Seen once in thirty: an agent that never starts keepalived, although
+        # Seen once in twenty: an agent that never starts keepalived, although
         # all is well with its port. Restarting it is what an operator does.
         say(f"helping router r1 along: {error}")
         active = mending.mend(lab, facts["router"], 180)
