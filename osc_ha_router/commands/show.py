@@ -85,6 +85,7 @@ def _fields(item: report.Report) -> dict[str, Any]:
         'Router': router.id,
         'Name': router.name,
         'Project': router.project_id,
+        'Distributed': router.distributed,
         'Health': item.health.value,
         'Active Hosts': columns.Lines(item.active_hosts),
         'Reported Active': columns.Lines(item.reported_active),
@@ -139,6 +140,7 @@ class Evidence(columns.Replicas):
             words.append(f'  {item["failure"]}')
         view = item['view']
         if view is not None and view['namespace'] is not None:
+            words.append(f'  {view["namespace"]}')
             words.append(
                 f'  VIP {_yes(item["vip"])}, '
                 f'keepalived {_yes(item["keepalived"])}, '

@@ -25,6 +25,7 @@ KEYS = [
     'Router',
     'Name',
     'Project',
+    'Distributed',
     'Health',
     'Active Hosts',
     'Reported Active',
