@@ -220,8 +220,9 @@ KINDS = {
     # the conversation
     'noise': Kind(
         '{login} printed something else instead of an answer{reason}',
-        'Remove what prints or asks from the shell profile or the forced '
-        'command of {user}; `{ssh} true` must print nothing.',
+        'Give {user} a login shell if it has none; remove what prints or '
+        'asks from its shell profile or forced command. `{ssh} true` must '
+        'print nothing.',
     ),
     'timeout': Kind(
         '{host} did not answer within the time bound{reason}',
@@ -249,8 +250,10 @@ KINDS = {
     ),
     'garbled': Kind(
         'The answer of {host} is not understood{reason}',
-        'See what else writes to standard output there; if nothing does, '
-        'this is a bug of osc-ha-router: report it with this message.',
+        'If the login is held to the installed node program, set '
+        'node_program, so that nothing is sent along. Otherwise see what '
+        'else writes to standard output there; if nothing does, this is a '
+        'bug of osc-ha-router: report it with this message.',
     ),
     'version': Kind(
         'The program on {host} speaks another version{reason}',
