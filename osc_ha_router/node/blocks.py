@@ -22,6 +22,8 @@ Statement = typing.Tuple[
 
 #: what makes a line more than its words
 _SPECIAL = re.compile('[{}#!]|auth_pass')
+#: what makes a line more than its words and the braces among them
+_ODD = re.compile(r'[#!]|auth_pass|[{}]\S|\S[{}]')
 
 
 class ConfError(Exception):
@@ -43,7 +45,8 @@ def parse(text: str) -> typing.List[Statement]:
                 last = statement
             continue
         statement = []
-        for word in _words(line):
+        odd = _ODD.search(line) is not None
+        for word in _words(line) if odd else line.split():
             if word == '{':
                 if not statement and last is None:
                     raise ConfError('line %d: a block without name' % number)

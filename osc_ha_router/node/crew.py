@@ -31,6 +31,9 @@ _SHARE = 60
 _MOST = 4
 _F_SETPIPE_SZ = 1031
 _PIPE = 1 << 20
+_BUFFER = 1 << 16
+#: views that are sent at once
+_BATCH = 16
 
 #: virtual_router_id by router id, None where there is none
 Vrids = typing.Dict[str, typing.Optional[int]]
@@ -120,8 +123,14 @@ def send_views(
         poll = select.poll()
         for descriptor in running:
             poll.register(descriptor, select.POLLIN)
-        for router_id in shares[0]:
-            _send(look, router_id, replies, vrids)
+        # Each write wakes the reader, who needs a processor for it. With
+        # one process every view is sent as soon as it is known.
+        batch = _BATCH if workers else 1
+        for start in range(0, len(shares[0]), batch):
+            own = shares[0][start : start + batch]
+            replies.relay(
+                b''.join(_line(look, each, replies, vrids) for each in own)
+            )
             _relay(poll, running, 0, replies, vrids)
         while running:
             _relay(poll, running, None, replies, vrids)
@@ -130,7 +139,7 @@ def send_views(
             worker.end()
     for router_id in routers:
         if router_id not in vrids:
-            _send(look, router_id, replies, vrids)
+            replies.relay(_line(look, router_id, replies, vrids))
     return vrids
 
 
@@ -143,15 +152,15 @@ def _shares(
     return [routers[start::count] for start in range(count)]
 
 
-def _send(
+def _line(
     look: looking.Look,
     router_id: str,
     replies: replying.Replies,
     vrids: Vrids,
-) -> None:
+) -> bytes:
     built = view.build(look, router_id)
     vrids[router_id] = view.vrid(built)
-    replies({'view': built})
+    return replies.line({'view': built})
 
 
 def _relay(
@@ -182,9 +191,9 @@ def _work(
     replies: replying.Replies,
     target: int,
 ) -> None:
-    with io.open(target, 'wb') as stream:
+    vrids = {}  # type: Vrids
+    with io.open(target, 'wb', buffering=_BUFFER) as stream:
         for router_id in routers:
-            built = view.build(look, router_id)
-            vrid = view.vrid(built) or 0
-            stream.write(b'%s %d\n' % (router_id.encode('ascii'), vrid))
-            stream.write(replies.line({'view': built}))
+            line = _line(look, router_id, replies, vrids)
+            head = '%s %d\n' % (router_id, vrids[router_id] or 0)
+            stream.write(head.encode('ascii') + line)
