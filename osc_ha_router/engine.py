@@ -181,7 +181,7 @@ class Engine:
         if len(before) == len(after) == 1 and before != after:
             added.append(
                 catalogue.finding(
-                    'flapping',
+                    'active-moved',
                     None,
                     before=before[0],
                     after=after[0],

@@ -141,14 +141,14 @@ class LookAgainTest(EngineTest):
         answer = self.run_looks(self.broken, moved, recheck=5.0)
         (report,) = answer.reports
         self.assertEqual([self.standby], report.active_hosts)
-        (found,) = (f for f in report.findings if f.name == 'flapping')
+        (found,) = (f for f in report.findings if f.name == 'active-moved')
         self.assertEqual(
             f'the active role moved from {self.active} to {self.standby} '
             'within 5 s',
             found.summary,
         )
 
-    def test_a_finished_failover_is_no_flapping(self):
+    def test_a_failover_that_was_under_way(self):
         """None active at first, one later."""
         first = self.healthy.without_role(self.active)
         answer = self.run_looks(first, self.healthy)
@@ -321,7 +321,7 @@ class LookTest(EngineTest):
                 [(r.host, r.observed, r.failure) for r in report.replicas],
                 [(r.host, r.observed, r.failure) for r in again.replicas],
             )
-            added = ('changed-meanwhile', 'flapping')
+            added = ('changed-meanwhile', 'active-moved')
             self.assertEqual(
                 [f for f in report.findings if f.name not in added],
                 list(again.findings),
