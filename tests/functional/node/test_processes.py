@@ -38,7 +38,12 @@ class KeepalivedTest(spaces.SpaceTest):
         return self.pid(''), self.pid('-vrrp')
 
     def pid(self, suffix):
-        return int(pathlib.Path(self.router.pid_file + suffix).read_text())
+        path = pathlib.Path(self.router.pid_file + suffix)
+        # keepalived makes the file first and writes into it later
+        self.assertTrue(
+            spaces.eventually(lambda: path.exists() and path.read_text())
+        )
+        return int(path.read_text())
 
     def states(self, *expected):
         """Wait for these processes: a signal takes a moment."""
@@ -115,11 +120,6 @@ class KeepalivedTest(spaces.SpaceTest):
         first = self.start()
         self.router.pid_file += '2'
         self.router.keepalived()
-        self.assertTrue(
-            spaces.eventually(
-                lambda: pathlib.Path(self.router.pid_file + '-vrrp').exists()
-            )
-        )
         second = self.pid(''), self.pid('-vrrp')
         self.states(
             *((pid, 'keepalived', 'S') for pid in (first[0], second[0])),
