@@ -116,31 +116,27 @@ def load(path: str) -> Capture:
 
 def examples() -> dict[str, str]:
     """Return the shipped captures' names and what each shows."""
+    return {name: load(EXAMPLE + name).note for name in _shipped()}
+
+
+def _shipped() -> dict[str, Any]:
+    """Return the files of the shipped captures by name."""
+    folder = importlib.resources.files('osc_ha_router') / 'examples'
     return {
-        entry.name.removesuffix('.json'): load(
-            EXAMPLE + entry.name.removesuffix('.json')
-        ).note
-        for entry in sorted(_shipped().iterdir(), key=lambda e: e.name)
-        if entry.name.endswith('.json')
+        file.name.removesuffix('.json'): file
+        for file in sorted(folder.iterdir(), key=lambda f: f.name)
+        if file.name.endswith('.json')
     }
 
 
-def _shipped() -> Any:
-    return importlib.resources.files('osc_ha_router') / 'examples'
-
-
 def _example(name: str) -> bytes:
-    names = sorted(
-        entry.name.removesuffix('.json')
-        for entry in _shipped().iterdir()
-        if entry.name.endswith('.json')
-    )
-    if name not in names:
+    files = _shipped()
+    if name not in files:
         raise errors.CaptureError(
             f'No example is named {text.clean(name)!r}; there are '
-            f'{", ".join(names)}'
+            f'{", ".join(files)}'
         )
-    content: bytes = (_shipped() / f'{name}.json').read_bytes()
+    content: bytes = files[name].read_bytes()
     return content
 
 
