@@ -19,7 +19,9 @@
     |-- NotSupported      a router that this tool is not for
     |-- CloudError        the API refused or could not be reached
     |-- CaptureError      a capture that cannot be read or written
-    `-- ConfigError       a setting that cannot be used
+    |-- ConfigError       a setting that cannot be used
+    `-- Refused           not done, and why; nothing was changed
+        `-- Locked        somebody else is moving the router
 
 What goes wrong on one node is not an error: it becomes a ``Failure`` in
 that node's view, so that the other nodes' results are kept.
@@ -62,3 +64,11 @@ class CaptureError(Error):
 
 class ConfigError(Error):
     """A setting that cannot be used."""
+
+
+class Refused(Error):
+    """Not done, and why; nothing was changed."""
+
+
+class Locked(Refused):
+    """Somebody else is moving the router right now."""
