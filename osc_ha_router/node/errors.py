@@ -18,6 +18,20 @@ BAD_REQUEST = 'bad-request'
 UNKNOWN_OP = 'unknown-op'
 #: the operating system refuses what the operation needs
 NO_RIGHTS = 'no-rights'
+#: somebody else has a change of this router under way
+LOCKED = 'locked'
+#: this host has no namespace or no keepalived.conf of the router
+ABSENT = 'absent'
+#: keepalived.conf is not the one that the request means
+CHANGED = 'changed'
+#: keepalived.conf cannot be understood
+UNFIT = 'unfit'
+#: no live keepalived with a VRRP process
+NO_KEEPALIVED = 'no-keepalived'
+#: the operation belongs to a change that has not begun
+NO_ERRAND = 'no-errand'
+#: what somebody before has left cannot be undone
+LEFT = 'left'
 #: a mistake in this program
 INTERNAL = 'internal'
 
