@@ -13,10 +13,15 @@
 """The interface of a backend: look at hosts, say what each one shows."""
 
 import abc
+from collections.abc import Callable
 from collections.abc import Iterator
+from collections.abc import Mapping
 from collections.abc import Sequence
+import contextlib
 import dataclasses
+import threading
 import time
+from typing import Any
 
 from osc_ha_router import config
 from osc_ha_router.model import view
@@ -49,8 +54,51 @@ class Deadline:
         return max(0.0, self.at - time.monotonic())
 
 
+class Trouble(Exception):
+    """A conversation that cannot be begun, or cannot go on.
+
+    After one of the node program's own refusals it can go on.
+    """
+
+    def __init__(self, failure: view.Failure, refusal: str | None) -> None:
+        super().__init__(failure.message)
+        self.failure = failure
+        #: what the node program refused, by the kinds of its errors:
+        #: ``locked``, ``changed``, ...; None: the conversation is broken
+        self.refusal = refusal
+
+
+class Conversation(abc.ABC):
+    """An open line to the node program on one host.
+
+    What it has begun to change there is undone when the line ends, however
+    it ends. Not for use by several threads at the same time.
+    """
+
+    #: as Neutron knows it
+    host: str
+
+    @abc.abstractmethod
+    def call(
+        self,
+        op: str,
+        fields: Mapping[str, Any],
+        until: Deadline,
+        enough: Callable[[], bool] | None = None,
+    ) -> Iterator[dict[str, Any]]:
+        """Send a request and yield its replies; the last one has ``end``.
+
+        :param op: the operation
+        :param fields: what else is in the request
+        :param until: bound for the whole answer
+        :param enough: asked again and again; true ends an operation that
+            waits for something, with its end as reply
+        :raises Trouble: with the reason
+        """
+
+
 class Backend(abc.ABC):
-    """A way to look at the nodes."""
+    """A way to look at the nodes, and to talk to them."""
 
     def __init__(self, settings: config.Settings) -> None:
         self.settings = settings
@@ -67,3 +115,24 @@ class Backend(abc.ABC):
         has not answered at its time bound or at the deadline yields a
         failure. Closing the iterator early ends what is still under way.
         """
+
+    def converse(
+        self, host: str, deadline: Deadline, stop: threading.Event
+    ) -> contextlib.AbstractContextManager[Conversation]:
+        """Open a line to the node program on a host; it ends with the block.
+
+        A backend that can only look does without it.
+
+        :param host: as Neutron knows it
+        :param deadline: bound for opening it
+        :param stop: ends every wait with Trouble when it is set
+        :raises Trouble: it cannot be opened, with the reason
+        """
+        raise Trouble(
+            view.Failure(
+                'read-only',
+                f'{host} can be looked at, but nothing can be done there',
+                'Choose another backend with --backend.',
+            ),
+            None,
+        )

@@ -17,6 +17,7 @@ Every wait has a bound, every amount of data has a limit, and whatever
 happens the process is gone when the ``with`` block ends.
 """
 
+from collections.abc import Callable
 from collections.abc import Iterator
 from collections.abc import Mapping
 import dataclasses
@@ -85,6 +86,8 @@ class Channel:
         self._hello: Hello | None = None
         self._noise = bytearray()
         self._requests = 0
+        #: requests whose replies nobody waits for
+        self._unheard: set[int] = set()
 
     def __enter__(self) -> 'Channel':
         return self
@@ -115,24 +118,37 @@ class Channel:
         return hello
 
     def call(
-        self, op: str, fields: Mapping[str, Any], until: base.Deadline
+        self,
+        op: str,
+        fields: Mapping[str, Any],
+        until: base.Deadline,
+        enough: Callable[[], bool] | None = None,
     ) -> Iterator[dict[str, Any]]:
         """Send a request and yield its replies; the last one has ``end``.
 
         :param op: the operation
         :param fields: what else is in the request
         :param until: bound for the whole answer
+        :param enough: asked again and again; true ends an operation that
+            waits for something
         :raises Broken: with the reason, the program's own errors included
         """
         running = self._running()
         running.line_limit = LINE_LIMIT
         running.credit = ANSWER_LIMIT
-        self._requests += 1
-        number = self._requests
-        request = {'id': number, 'op': op, **fields}
-        running.send(json.dumps(request).encode('ascii') + b'\n')
+        number = self._send(op, fields)
+        stopped = False
         while True:
-            reply = _decode(self._next_line(until))
+            if enough is not None and not stopped and enough():
+                # whatever is asked next ends the wait
+                self._unheard.add(self._send('stop', {}))
+                stopped = True
+            line = self._next_line(until, enough if not stopped else None)
+            if line is None:
+                continue
+            reply = _decode(line)
+            if reply.get('id') in self._unheard:
+                continue
             if reply.get('id') != number:
                 raise failures.Broken('garbled', json.dumps(reply))
             if 'error' in reply:
@@ -140,6 +156,12 @@ class Channel:
             yield reply
             if 'end' in reply:
                 return
+
+    def _send(self, op: str, fields: Mapping[str, Any]) -> int:
+        self._requests += 1
+        request = {'id': self._requests, 'op': op, **fields}
+        self._running().send(json.dumps(request).encode('ascii') + b'\n')
+        return self._requests
 
     def close(self) -> None:
         """End the conversation; give ssh a moment to end by itself.
@@ -155,7 +177,7 @@ class Channel:
 
     def _await_hello(self, until: base.Deadline) -> Hello:
         while True:
-            line = self._next_line(until)
+            line = self._next_line(until) or b''
             # a prompt without a newline may stand before it
             start = line.find(b'{"hello"')
             if start >= 0:
@@ -168,9 +190,16 @@ class Channel:
                 raise _node_error(_decode(line))
             self._noise += line + b'\n'
 
-    def _next_line(self, until: base.Deadline) -> bytes:
+    def _next_line(
+        self,
+        until: base.Deadline,
+        enough: Callable[[], bool] | None = None,
+    ) -> bytes | None:
+        """Return the next line; None as soon as there is ``enough``."""
         running = self._running()
         while not running.lines:
+            if enough is not None and enough():
+                return None
             if running.flooded:
                 raise self._flooded(running)
             if running.code is not None:
@@ -244,6 +273,8 @@ def _node_error(reply: dict[str, Any]) -> failures.Broken:
         return failures.Broken(kind, message)
     if kind == 'unknown-op':
         return failures.Broken('version', message)
+    if kind in failures.REFUSALS:
+        return failures.Broken('node-refusal', message, refusal=kind)
     return failures.Broken('node-error', f'{kind}: {message}')
 
 

@@ -52,12 +52,22 @@ class Place:
 class Broken(Exception):
     """A conversation with a node cannot be begun, or cannot go on."""
 
-    def __init__(self, kind: str, detail: str = '') -> None:
+    def __init__(
+        self, kind: str, detail: str = '', refusal: str | None = None
+    ) -> None:
         super().__init__(f'{kind}: {detail}' if detail else kind)
         #: a key of ``KINDS``
         self.kind = kind
         #: what was seen, from outside and not yet cleaned
         self.detail = detail
+        #: one of ``REFUSALS``, where the node program refuses
+        self.refusal = refusal
+
+
+#: what the node program can refuse to do, by the kinds of its errors
+REFUSALS = frozenset(
+    ('locked', 'absent', 'changed', 'no-keepalived', 'no-errand')
+)
 
 
 def describe(kind: str, place: Place, detail: str = '') -> view.Failure:
@@ -268,5 +278,9 @@ KINDS = {
         'The program on {host} reports an error{reason}',
         'Look at the log of the node; if nothing explains it, this is a bug '
         'of osc-ha-router: report it with this message.',
+    ),
+    'node-refusal': Kind(
+        'The program on {host} refuses{reason}',
+        'Look at the router again with "openstack router ha check".',
     ),
 }

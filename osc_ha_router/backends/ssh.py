@@ -12,8 +12,11 @@
 
 """The SSH backend: the system's ssh, once for each host."""
 
+from collections.abc import Callable
 from collections.abc import Iterator
+from collections.abc import Mapping
 from collections.abc import Sequence
+import contextlib
 import dataclasses
 import re
 import threading
@@ -52,6 +55,26 @@ class SshBackend(base.Backend):
             # once, before all threads find that it is still to be done
             archive.build()
         yield from fanout.run(look, requests, self.settings.concurrency)
+
+    @contextlib.contextmanager
+    def converse(
+        self, host: str, deadline: base.Deadline, stop: threading.Event
+    ) -> Iterator[base.Conversation]:
+        """Open a line to one host, as ``base.Backend`` describes."""
+        place = command.place(self.settings, host)
+        bound = min(self.settings.probe_timeout, deadline.left())
+        try:
+            to = command.build(self.settings, host, bound)
+        except failures.Broken as broken:
+            raise _trouble(broken, place) from None
+        with channel.Channel(to, stop) as talk:
+            try:
+                talk.open(base.Deadline.after(bound))
+            except failures.Broken as broken:
+                raise _trouble(broken, place) from None
+            yield _Line(host, talk, place)
+            # gives the program the time to undo what is still to be undone
+            talk.close()
 
     def _look(
         self,
@@ -106,6 +129,35 @@ class SshBackend(base.Backend):
             for reply in talk.call('probe', fields, until):
                 answer.take(reply)
             talk.close()
+
+
+class _Line(base.Conversation):
+    """A channel, with what goes wrong in words."""
+
+    def __init__(
+        self, host: str, talk: channel.Channel, place: failures.Place
+    ) -> None:
+        self.host = host
+        self._talk = talk
+        self._place = place
+
+    def call(
+        self,
+        op: str,
+        fields: Mapping[str, Any],
+        until: base.Deadline,
+        enough: Callable[[], bool] | None = None,
+    ) -> Iterator[dict[str, Any]]:
+        """Send a request, as ``base.Conversation`` describes."""
+        try:
+            yield from self._talk.call(op, fields, until, enough)
+        except failures.Broken as broken:
+            raise _trouble(broken, self._place) from None
+
+
+def _trouble(broken: failures.Broken, place: failures.Place) -> base.Trouble:
+    failure = failures.describe(broken.kind, place, broken.detail)
+    return base.Trouble(failure, broken.refusal)
 
 
 @dataclasses.dataclass(frozen=True)

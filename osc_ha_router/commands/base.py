@@ -67,13 +67,30 @@ def code(value: str) -> str:
     return entry.code
 
 
-def add_look_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of every command that looks at routers."""
+def add_reach_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of every command that reaches for nodes."""
     parser.add_argument(
         '--backend',
         metavar='<name>',
         help='How to look at the nodes (default: ssh)',
     )
+    parser.add_argument(
+        '--timeout',
+        metavar='<seconds>',
+        type=bound,
+        help='Bound for everything (default: 120)',
+    )
+    parser.add_argument(
+        '--probe-timeout',
+        metavar='<seconds>',
+        type=bound,
+        help='Bound for one node (default: 15)',
+    )
+
+
+def add_look_options(parser: argparse.ArgumentParser) -> None:
+    """Add the options of every command that only looks at routers."""
+    add_reach_options(parser)
     parser.add_argument(
         '--listen',
         metavar='<seconds>',
@@ -109,21 +126,41 @@ def add_look_options(parser: argparse.ArgumentParser) -> None:
         help='Judge a saved capture instead of a cloud, or example:<name> '
         'for one that is shipped; no credentials needed',
     )
-    parser.add_argument(
-        '--timeout',
-        metavar='<seconds>',
-        type=bound,
-        help='Bound for everything (default: 120)',
-    )
-    parser.add_argument(
-        '--probe-timeout',
-        metavar='<seconds>',
-        type=bound,
-        help='Bound for one node (default: 15)',
-    )
 
 
-class Look:
+class Reach:
+    """A mixin for commands that reach for the cloud and its nodes."""
+
+    app: Any
+    auth_required: bool
+
+    def settings(self, parsed_args: argparse.Namespace) -> config.Settings:
+        """Return the settings, the command's own options first.
+
+        :raises ConfigError: for a value that cannot be used
+        """
+        options = {
+            setting.name: getattr(
+                self.app.options, 'os_router_ha_' + setting.name, None
+            )
+            for setting in config.fields()
+        }
+        for name in ('backend', 'timeout', 'probe_timeout'):
+            if getattr(parsed_args, name) is not None:
+                options[name] = getattr(parsed_args, name)
+        configuration = self.app.client_manager.get_configuration()
+        return config.load(options, configuration.get('router_ha'))
+
+    def cloud(self, timeout: float) -> engine.Source:
+        """Sign on, and return what Neutron says."""
+        self.auth_required = True
+        self.app.prepare_to_run_command(self)
+        source: cloud.Cloud = self.app.client_manager.router_ha
+        source.bound(timeout)
+        return source
+
+
+class Look(Reach):
     """A mixin for commands that look at routers.
 
     Such a command needs a cloud only without ``--capture``, which is known
@@ -131,7 +168,6 @@ class Look:
     """
 
     auth_required = False
-    app: Any
 
     def answer(
         self, parsed_args: argparse.Namespace, question: engine.Question
@@ -149,9 +185,9 @@ class Look:
             # a capture does not change however long one waits
             answer = machine.check(question, recheck=False)
         else:
-            settings = self._settings(parsed_args)
+            settings = self.settings(parsed_args)
             machine = engine.Engine(
-                self._cloud(settings.timeout),
+                self.cloud(settings.timeout),
                 registry.load(settings),
                 notify=notify,
             )
@@ -164,7 +200,7 @@ class Look:
         self, parsed_args: argparse.Namespace, names: tuple[str, ...]
     ) -> engine.Question:
         """Return what the common options ask."""
-        settings = self._settings(parsed_args)
+        settings = self.settings(parsed_args)
         return engine.Question(
             names=names,
             ignore=frozenset(parsed_args.ignore),
@@ -172,26 +208,6 @@ class Look:
             recheck=parsed_args.recheck,
             timeout=settings.timeout,
         )
-
-    def _settings(self, parsed_args: argparse.Namespace) -> config.Settings:
-        options = {
-            setting.name: getattr(
-                self.app.options, 'os_router_ha_' + setting.name, None
-            )
-            for setting in config.fields()
-        }
-        for name in ('backend', 'timeout', 'probe_timeout'):
-            if getattr(parsed_args, name) is not None:
-                options[name] = getattr(parsed_args, name)
-        configuration = self.app.client_manager.get_configuration()
-        return config.load(options, configuration.get('router_ha'))
-
-    def _cloud(self, timeout: float) -> engine.Source:
-        self.auth_required = True
-        self.app.prepare_to_run_command(self)
-        source: cloud.Cloud = self.app.client_manager.router_ha
-        source.bound(timeout)
-        return source
 
 
 def notify(message: str) -> None:

@@ -1,0 +1,287 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+
+"""The command ``openstack router ha failover``."""
+
+import argparse
+from collections.abc import Iterable
+from collections.abc import Sequence
+import getpass
+import logging
+import os
+import shutil
+import socket
+import sys
+from typing import Any
+
+from osc_lib.command import command
+
+from osc_ha_router import errors
+from osc_ha_router import text
+from osc_ha_router.backends import base as backends
+from osc_ha_router.backends import registry
+from osc_ha_router.commands import base
+from osc_ha_router.commands import check
+from osc_ha_router.commands import columns
+from osc_ha_router.failover import plan as planning
+from osc_ha_router.failover import result as results
+from osc_ha_router.failover import run as running
+
+LOG = logging.getLogger(__name__)
+
+COLUMNS = (
+    'Router',
+    'From',
+    'To',
+    'Method',
+    'Result',
+    'Takeover Seconds',
+    'Outage',
+    'Health',
+    'Findings',
+    'Connections',
+    'Notes',
+)
+
+_BY_LIMIT = 120
+
+
+class FailoverRouterHA(base.Reach, command.Lister):
+    """Move the active role of a router to a chosen node, and prove it.
+
+    Looks first who is active and who can take over, says what it is going
+    to do, asks, does it, and looks again. Whatever it changes on a node it
+    puts back, even if it is killed. A router that is not healthy is not
+    moved, unless the finding is named with --ignore.
+
+    Exit status: 0 moved and verified (or already there), 1 refused, or
+    failed with nothing changed, 2 wrong usage, 3 not known, or Neutron has
+    not caught up in time, 4 moved, but something is not as it should be.
+    """
+
+    auth_required = False
+    _exit_code = 0
+
+    def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
+        parser = super().get_parser(prog_name)
+        parser.add_argument(
+            'router', metavar='<router>', help='Router to move (name or ID)'
+        )
+        parser.add_argument(
+            '--to',
+            metavar='<host>',
+            help='Node that is to be active (default: the first that can)',
+        )
+        parser.add_argument(
+            '--from',
+            dest='from_',
+            metavar='<host>',
+            help='Refuse unless this node is the active one now',
+        )
+        parser.add_argument(
+            '--method',
+            metavar='<name>',
+            choices=tuple(planning.METHODS),
+            help='How: '
+            + '; '.join(
+                f'{name}: {method.summary}'
+                for name, method in planning.METHODS.items()
+            )
+            + ' (default: the first that the router allows)',
+        )
+        parser.add_argument(
+            '--dry-run',
+            action='store_true',
+            help='Show what would be done, and do nothing',
+        )
+        parser.add_argument(
+            '--auto-approve',
+            action='store_true',
+            help='Do not ask before it is done',
+        )
+        parser.add_argument(
+            '--ignore',
+            metavar='<code>',
+            type=base.code,
+            action='append',
+            default=[],
+            help='Move the router in spite of this finding (repeat for '
+            'several)',
+        )
+        parser.add_argument(
+            '--wait',
+            action=argparse.BooleanOptionalAction,
+            default=True,
+            help='Wait until Neutron has caught up (default: wait)',
+        )
+        base.add_reach_options(parser)
+        return parser
+
+    def run(self, parsed_args: argparse.Namespace) -> int:
+        def run() -> int:
+            super(FailoverRouterHA, self).run(parsed_args)
+            return self._exit_code
+
+        return base.guarded(run)
+
+    def take_action(
+        self, parsed_args: argparse.Namespace
+    ) -> tuple[Sequence[str], Iterable[Any]]:
+        asks = not (parsed_args.dry_run or parsed_args.auto_approve)
+        if asks and not sys.stdin.isatty():
+            raise errors.Refused(
+                'This moves a router, and there is no terminal to ask on.\n'
+                'Say --auto-approve, or --dry-run to see what it would do.'
+            )
+        settings = self.settings(parsed_args)
+        deadline = backends.Deadline.after(settings.timeout)
+        failover = running.Failover(
+            self.cloud(settings.timeout),
+            registry.load(settings),
+            tell=self._tell,
+        )
+        wish = planning.Wish(
+            to=parsed_args.to,
+            from_=parsed_args.from_,
+            method=parsed_args.method,
+            ignore=frozenset(parsed_args.ignore),
+        )
+        self._tell('plan', f'looking at {text.clean(parsed_args.router)}')
+        plan = failover.plan(parsed_args.router, wish, deadline)
+        if plan.done:
+            done = _unmoved(plan, results.Outcome.ALREADY)
+        elif parsed_args.dry_run:
+            done = _unmoved(plan, results.Outcome.PLANNED)
+        else:
+            self._show(plan)
+            if asks:
+                began = deadline.left()
+                _confirm(plan)
+                # the time somebody thinks is not the command's
+                deadline = backends.Deadline.after(began)
+            done = failover.carry_out(
+                plan, deadline, by=_author(), wait=parsed_args.wait
+            )
+        self._exit_code = done.outcome.exit_code
+        self._done = done
+        self._details = (
+            parsed_args.formatter == 'table' and not parsed_args.columns
+        )
+        if self._details:
+            parsed_args.columns = list(COLUMNS[:8])
+        return COLUMNS, [_row(done)]
+
+    def produce_output(
+        self,
+        parsed_args: argparse.Namespace,
+        column_names: Sequence[str],
+        data: Iterable[Sequence[Any]],
+    ) -> int:
+        status = super().produce_output(parsed_args, column_names, data)
+        if self._details:
+            width = shutil.get_terminal_size().columns
+            for line in _details(self._done, width):
+                self.app.stdout.write(line + '\n')
+        return status
+
+    def _tell(self, phase: str, message: str) -> None:
+        """Say on standard error what goes on, unless --quiet was given."""
+        if self.app.options.verbose_level > 0:
+            sys.stderr.write(f'{phase}: {text.clean(message)}\n')
+
+    def _show(self, plan: planning.Plan) -> None:
+        name = plan.router.name or plan.router.id
+        where = plan.target or 'whoever VRRP chooses'
+        self._tell(
+            'plan',
+            f'{name} moves from {plan.source} to {where} by {plan.method}',
+        )
+        for warning in plan.warnings:
+            self._tell('preflight', warning)
+
+
+def _confirm(plan: planning.Plan) -> None:
+    """Ask; anything but yes is a no."""
+    name = text.clean(plan.router.name or plan.router.id)
+    sys.stderr.write(f'confirm: move {name}? [y/N] ')
+    sys.stderr.flush()
+    try:
+        answer = sys.stdin.readline()
+    except KeyboardInterrupt:
+        answer = ''
+    if answer.strip().lower() not in ('y', 'yes'):
+        raise errors.Refused('Not confirmed: nothing was done.')
+
+
+def _author() -> str:
+    """Return who is doing this, for whoever is refused meanwhile."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):
+        user = str(os.getuid())
+    name = text.clean(f'{user} on {socket.gethostname()}, pid {os.getpid()}')
+    return name[:_BY_LIMIT]
+
+
+def _unmoved(plan: planning.Plan, outcome: results.Outcome) -> results.Result:
+    return results.Result(
+        outcome=outcome,
+        source=plan.source,
+        target=plan.target,
+        method=plan.method,
+        report=plan.report,
+        notes=(
+            *(
+                f'{c.host} cannot take over: {"; ".join(c.obstacles)}'
+                for c in plan.candidates
+                if c.obstacles
+            ),
+            *plan.warnings,
+            *plan.unproven,
+        )
+        if outcome == results.Outcome.PLANNED
+        else (),
+    )
+
+
+def _row(done: results.Result) -> tuple[Any, ...]:
+    router = done.report.router
+    return (
+        columns.Name(router.id, router.name or router.id),
+        done.source,
+        done.target,
+        done.method or None,
+        done.outcome.value,
+        _rounded(done.takeover),
+        _rounded(done.outage),
+        done.report.health.value,
+        columns.Findings([columns.finding(f) for f in done.report.findings]),
+        done.connections or None,
+        columns.Lines(list(done.notes)),
+    )
+
+
+def _rounded(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds, 2)
+
+
+def _details(done: results.Result, width: int) -> Iterable[str]:
+    """Yield what the table has no room for, for people."""
+    if done.connections:
+        yield ''
+        yield f'Connections: {done.connections}'
+    if done.notes:
+        yield ''
+        for note in done.notes:
+            yield f'- {note}'
+    yield from check.details([done.report], width)

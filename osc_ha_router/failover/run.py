@@ -1,0 +1,333 @@
+# Licensed under the Apache License, Version 2.0 (the "License"); you may
+# not use this file except in compliance with the License. You may obtain
+# a copy of the License at
+#
+#      http://www.apache.org/licenses/LICENSE-2.0
+#
+# Unless required by applicable law or agreed to in writing, software
+# distributed under the License is distributed on an "AS IS" BASIS, WITHOUT
+# WARRANTIES OR CONDITIONS OF ANY KIND, either express or implied. See the
+# License for the specific language governing permissions and limitations
+# under the License.
+
+
+"""The phases of a failover: plan, preflight, act, wait, verify, report."""
+
+from collections.abc import Callable
+from collections.abc import Iterator
+import contextlib
+import dataclasses
+import functools
+import threading
+
+from osc_ha_router import engine
+from osc_ha_router import errors
+from osc_ha_router.backends import base
+from osc_ha_router.failover import handover
+from osc_ha_router.failover import nodes
+from osc_ha_router.failover import plan as planning
+from osc_ha_router.failover import promote
+from osc_ha_router.failover import release
+from osc_ha_router.failover import result
+from osc_ha_router.failover import stage
+from osc_ha_router.failover import verify
+from osc_ha_router.model import report
+
+ACTS = {
+    'promote': promote.act,
+    'handover': handover.act,
+    'release': release.act,
+}
+
+#: how long a look listens for advertisements: Neutron's default interval
+#: is 2 seconds
+_LISTEN = 2.5
+#: seconds in which the nodes can undo what is left when time is up
+_SPARE = 10.0
+_POLL = 1.0
+#: seconds after Neutron has rebound the ports until its agents, which look
+#: every two seconds, have wired them
+_WIRED = 2.5
+_LOOK = 3.0
+
+
+class Failover:
+    """Moves the active role of one router.
+
+    :param source: what Neutron says
+    :param backend: what the nodes show, and how to talk to them
+    :param tell: told the phase, and in a sentence what happens
+    """
+
+    def __init__(
+        self,
+        source: engine.Source,
+        backend: base.Backend,
+        *,
+        tell: Callable[[str, str], None] = lambda phase, message: None,
+    ) -> None:
+        self._source = source
+        self._backend = backend
+        self._tell = tell
+
+    def plan(
+        self, name: str, wish: planning.Wish, deadline: base.Deadline
+    ) -> planning.Plan:
+        """Look at the router, and say who takes over and how.
+
+        :param name: name or id of the router
+        :raises Refused: it must not be moved, or not like this
+        :raises Error: see ``errors``
+        """
+        found = self._look(name, wish.ignore, deadline, _LISTEN)
+        interval = _interval(found)
+        if interval > _LISTEN:
+            # nothing heard means nothing before an interval has gone by
+            found = self._look(name, wish.ignore, deadline, interval + 0.5)
+        return planning.make(found, wish)
+
+    def carry_out(
+        self,
+        plan: planning.Plan,
+        deadline: base.Deadline,
+        *,
+        by: str,
+        wait: bool = True,
+    ) -> result.Result:
+        """Do what the plan says, and see what comes of it.
+
+        :param by: who does it, told to whoever is refused meanwhile
+        :param wait: whether to wait until Neutron has caught up
+        :raises Refused: somebody else is at it, or the router is not any
+            more what the plan was made for; nothing was changed
+        """
+        stop = threading.Event()
+        scene = stage.Stage(
+            plan=plan,
+            hosts={},
+            until=deadline,
+            tell=self._tell,
+            settled=threading.Event(),
+            stop=stop,
+        )
+        try:
+            with contextlib.ExitStack() as lines:
+                self._open(scene, lines)
+                self._begin(scene, by)
+                self._act(scene)
+        finally:
+            stop.set()
+        return self._report(scene, deadline, wait)
+
+    # -- looking -----------------------------------------------------------
+
+    def _look(
+        self,
+        name: str,
+        ignore: frozenset[str],
+        deadline: base.Deadline,
+        listen: float = 0.0,
+    ) -> report.Report:
+        if not deadline.left():
+            raise errors.CloudError('There is no time left to look')
+        machine = engine.Engine(
+            self._source,
+            self._backend,
+            notify=functools.partial(self._tell, 'look'),
+        )
+        question = engine.Question(
+            names=(name,),
+            ignore=ignore,
+            listen=listen,
+            recheck=0.0,
+            timeout=deadline.left(),
+        )
+        (found,) = machine.check(question).reports
+        return found
+
+    # -- acting ------------------------------------------------------------
+
+    def _open(self, scene: stage.Stage, lines: contextlib.ExitStack) -> None:
+        """Open a line to every node that could be looked at."""
+        for host in scene.plan.hosts:
+            try:
+                line = lines.enter_context(
+                    self._backend.converse(host, scene.until, scene.stop)
+                )
+            except base.Trouble as trouble:
+                raise _refused(trouble) from None
+            scene.hosts[host] = nodes.Node(line, scene.plan.router.id)
+
+    def _begin(self, scene: stage.Stage, by: str) -> None:
+        """Take the lock everywhere, always in the same order.
+
+        Two who want to move the same router meet on the first node, and one
+        of them is refused.
+        """
+        until = base.Deadline(scene.until.at + _SPARE)
+        for host in sorted(scene.hosts):
+            try:
+                begun = scene.hosts[host].begin(by, until)
+            except base.Trouble as trouble:
+                raise _refused(trouble) from None
+            _compare(scene.plan, host, begun)
+            for sentence in begun.undone:
+                self._tell('plan', f'{host}: {sentence}')
+        try:
+            still = not scene.source.watch(
+                base.Deadline.after(_POLL), lambda: True
+            )
+        except base.Trouble as trouble:
+            raise _refused(trouble) from None
+        if not still:
+            raise errors.Refused(
+                f'{scene.plan.source} is not active any more.\n'
+                'Somebody or something has moved the router since it was '
+                'looked at: look again.'
+            )
+
+    def _act(self, scene: stage.Stage) -> None:
+        """Act, and give everything back whatever comes of it."""
+        try:
+            with self._following(scene):
+                ACTS[scene.plan.method](scene)
+        except base.Trouble as trouble:
+            scene.notes.append(_sentence(trouble))
+        if scene.took is not None and not scene.took.active:
+            scene.notes.append(
+                scene.took.reason or 'nobody has taken over in time'
+            )
+        until = base.Deadline.after(_SPARE)
+        for host in sorted(scene.hosts):
+            try:
+                for sentence in scene.hosts[host].finish(until):
+                    self._tell('restore', f'{host}: {sentence}')
+            except base.Trouble as trouble:
+                scene.notes.append(_sentence(trouble))
+
+    @contextlib.contextmanager
+    def _following(self, scene: stage.Stage) -> Iterator[None]:
+        """Watch, beside the acting, what Neutron learns of it."""
+        over = threading.Event()
+        thread = threading.Thread(target=self._follow, args=(scene, over))
+        thread.start()
+        try:
+            yield
+        finally:
+            over.set()
+            thread.join()
+
+    def _follow(self, scene: stage.Stage, over: threading.Event) -> None:
+        known = False
+        while not over.wait(_WIRED if known else _POLL):
+            if known:
+                scene.settled.set()
+                return
+            if scene.winner is None:
+                continue
+            try:
+                routers = self._source.again((scene.plan.router.id,))
+            except errors.Error:
+                # what it says is asked for again when all is done
+                continue
+            known = any(
+                verify.caught_up(router, scene.winner) for router in routers
+            )
+            if known:
+                self._tell('wait', 'Neutron has learned of it')
+
+    # -- the result --------------------------------------------------------
+
+    def _report(
+        self, scene: stage.Stage, deadline: base.Deadline, wait: bool
+    ) -> result.Result:
+        plan = scene.plan
+        after = plan.report
+        verdict = verify.Verdict(
+            result.Outcome.UNKNOWN, ('there was no time to look',)
+        )
+        while True:
+            # One look is always made: what came of it matters more than
+            # the bound does.
+            bound = base.Deadline.after(max(deadline.left(), _SPARE))
+            try:
+                after = self._look(
+                    plan.router.id, _ignored(plan.report), bound
+                )
+                verdict = verify.judge(plan, scene.winner, after)
+            except errors.Error as exc:
+                verdict = verify.Verdict(result.Outcome.UNKNOWN, (str(exc),))
+            if not wait and verdict.outcome == result.Outcome.LAGGING:
+                verdict = dataclasses.replace(
+                    verdict, outcome=result.Outcome.MOVED
+                )
+            if (
+                verdict.outcome in _FINAL
+                or not wait
+                or deadline.left() < _LOOK
+            ):
+                break
+            self._tell('wait', '; '.join(verdict.reasons))
+            threading.Event().wait(_LOOK)
+        return result.Result(
+            outcome=verdict.outcome,
+            source=plan.source,
+            target=scene.winner or plan.target,
+            method=plan.method,
+            report=after,
+            takeover=scene.moments.takeover,
+            outage=_outage(scene),
+            connections=scene.connections,
+            notes=(*scene.notes, *verdict.reasons),
+        )
+
+
+_FINAL = frozenset((result.Outcome.VERIFIED, result.Outcome.FAILED))
+
+
+def _compare(plan: planning.Plan, host: str, begun: nodes.Begun) -> None:
+    """Refuse to act on a node that is not as it was when it was judged."""
+    for replica in plan.report.replicas:
+        conf = replica.view.keepalived_conf if replica.view else None
+        if replica.host == host and conf and conf.sha256 != begun.sha256:
+            raise errors.Refused(
+                f'keepalived.conf on {host} has just been rewritten.\n'
+                'Neutron is changing the router: run the command again.'
+            )
+
+
+def _interval(found: report.Report) -> float:
+    """Return the longest advertisement interval of the replicas."""
+    return max(
+        (
+            r.view.keepalived_conf.advert_int or 0.0
+            for r in found.replicas
+            if r.view is not None and r.view.keepalived_conf is not None
+        ),
+        default=0.0,
+    )
+
+
+def _ignored(found: report.Report) -> frozenset[str]:
+    return frozenset(f.code for f in found.findings if f.ignored)
+
+
+def _outage(scene: stage.Stage) -> float | None:
+    """Return for how long nobody can have answered, in seconds.
+
+    The time without an address on any node, and that in which the new
+    node's switch had cut a port off.
+    """
+    gap = scene.moments.gap
+    if gap is None or scene.took is None:
+        return None
+    return gap + max((r.seconds for r in scene.took.revived), default=0.0)
+
+
+def _sentence(trouble: base.Trouble) -> str:
+    return f'{trouble.failure.message}. {trouble.failure.advice}'
+
+
+def _refused(trouble: base.Trouble) -> errors.Error:
+    kind = errors.Locked if trouble.refusal == 'locked' else errors.Refused
+    return kind(f'{trouble.failure.message}\n{trouble.failure.advice}')
