@@ -20,6 +20,7 @@
     |-- CloudError        the API refused or could not be reached
     |-- CaptureError      a capture that cannot be read or written
     |-- ConfigError       a setting that cannot be used
+    |-- Interrupted       ended by the user half-way; exit code 3
     `-- Refused           not done, and why; nothing was changed
         `-- Locked        somebody else is moving the router
 
@@ -64,6 +65,12 @@ class CaptureError(Error):
 
 class ConfigError(Error):
     """A setting that cannot be used."""
+
+
+class Interrupted(Error):
+    """Ended by the user while something was under way."""
+
+    exit_code = 3
 
 
 class Refused(Error):

@@ -169,9 +169,16 @@ class FailoverRouterHA(base.Reach, command.Lister):
                 _confirm(plan)
                 # the time somebody thinks is not the command's
                 deadline = backends.Deadline.after(began)
-            done = failover.carry_out(
-                plan, deadline, by=_author(), wait=parsed_args.wait
-            )
+            try:
+                done = failover.carry_out(
+                    plan, deadline, by=_author(), wait=parsed_args.wait
+                )
+            except KeyboardInterrupt:
+                raise errors.Interrupted(
+                    'Interrupted: what was begun on the nodes, they undo by '
+                    'themselves.\nWhere the router is active now, "openstack '
+                    'router ha check" tells.'
+                ) from None
         self._exit_code = done.outcome.exit_code
         self._done = done
         self._details = (

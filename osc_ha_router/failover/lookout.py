@@ -71,7 +71,10 @@ class Lookout:
         self._source = self._pool.submit(self._leave)
         return self
 
-    def __exit__(self, *exc_info: object) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None and not issubclass(kind, Exception):
+            # somebody pressed Ctrl-C: nobody is waited for
+            self._scene.stop.set()
         self._over.set()
         self._pool.shutdown(wait=True)
 

@@ -267,5 +267,5 @@ class Node:
 
 
 def _seconds(until: base.Deadline) -> float:
-    # the node program takes whole conversations of a second and up
-    return max(1.0, round(until.left(), 1))
+    # what the node program takes
+    return min(max(1.0, round(until.left(), 1)), 900.0)

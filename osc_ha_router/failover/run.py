@@ -101,6 +101,12 @@ class Failover:
         :raises Refused: somebody else is at it, or the router is not any
             more what the plan was made for; nothing was changed
         """
+        needed = 5 * plan.advert_int + _SPARE
+        if deadline.left() < needed:
+            raise errors.Refused(
+                f'There are {deadline.left():.0f} s left, and a move takes '
+                f'up to {needed:.0f} s.\nGive it more time with --timeout.'
+            )
         stop = threading.Event()
         scene = stage.Stage(
             plan=plan,
