@@ -28,6 +28,7 @@ _NETLINK_GET_STRICT_CHK = 12
 _NLMSG_ERROR = 2
 _NLMSG_DONE = 3
 _NLM_F_REQUEST = 0x1
+_NLM_F_ACK = 0x4
 _NLM_F_DUMP_INTR = 0x10
 _NLM_F_DUMP = 0x300
 #: without NLA_F_NESTED and NLA_F_NET_BYTEORDER
@@ -35,6 +36,11 @@ _TYPE_MASK = 0x3FFF
 #: the kernel fills at most 32 KiB at a time
 _BUFFER = 1 << 16
 _ATTEMPTS = 4
+#: changes sent at once: their answers fit into a socket's buffer
+_AT_ONCE = 64
+
+#: flags of a change: only if there is no such thing yet
+CREATE = 0x400 | 0x200
 
 Attributes = typing.Dict[int, bytes]
 
@@ -96,20 +102,27 @@ def attributes(
     return found
 
 
+def attribute(kind: int, value: bytes) -> bytes:
+    """An attribute as it is sent, padded; one may hold others."""
+    size = _ATTRIBUTE.size + len(value)
+    return _ATTRIBUTE.pack(size, kind) + value + bytes(-size % 4)
+
+
 class Socket:
-    """An rtnetlink socket of the namespace in which it is created.
+    """A netlink socket of the namespace in which it is created.
 
     It stays with that namespace wherever its process goes afterwards.
 
+    :param protocol: the part of the kernel to talk to, NETLINK_...
     :raises OSError: there is no such socket to be had
     """
 
-    def __init__(self) -> None:
+    def __init__(self, protocol: int = socket.NETLINK_ROUTE) -> None:
         self._sequence = 0
         self._socket = socket.socket(
             socket.AF_NETLINK,
             socket.SOCK_RAW | socket.SOCK_CLOEXEC,
-            socket.NETLINK_ROUTE,
+            protocol,
         )
         try:
             # lets the kernel leave out what a request does not ask for
@@ -156,28 +169,86 @@ class Socket:
             raise NetlinkError('no answer')
         return found[0]
 
+    def each(
+        self, request: int, body: bytes, answer: int
+    ) -> typing.Iterator[bytes]:
+        """The bodies of a dump as they come, for what may be very many.
+
+        Whoever does not want them all closes the socket.
+
+        :raises NetlinkError: the kernel refuses or answers nonsense
+        :raises OSError: the socket fails
+        """
+        self._send([(request, _NLM_F_DUMP, body)])
+        while True:
+            for kind, _, sequence, content in messages(self._receive()):
+                if sequence != self._sequence:
+                    continue
+                if kind == answer:
+                    yield content
+                elif kind == _NLMSG_ERROR:
+                    raise _refusal(content)
+                elif kind == _NLMSG_DONE:
+                    _check_done(content)
+                    return
+
+    def change(
+        self, request: int, flags: int, bodies: typing.Sequence[bytes]
+    ) -> typing.List[int]:
+        """Asks for changes, each answered by the kernel.
+
+        :param request: type of the requests, RTM_NEW...
+        :param flags: ``CREATE`` or 0
+        :param bodies: family header and attributes of each
+        :returns: for each 0 or the error's number
+        :raises NetlinkError: the kernel answers nonsense, or nothing
+        :raises OSError: the socket fails
+        """
+        found = []  # type: typing.List[int]
+        for start in range(0, len(bodies), _AT_ONCE):
+            some = bodies[start : start + _AT_ONCE]
+            first = self._send(
+                [(request, _NLM_F_ACK | flags, body) for body in some]
+            )
+            answers = {}  # type: typing.Dict[int, int]
+            while len(answers) < len(some):
+                for kind, _, sequence, content in messages(self._receive()):
+                    if kind == _NLMSG_ERROR and sequence >= first:
+                        answers[sequence] = _number(content)
+            found.extend(answers[number] for number in sorted(answers))
+        return found
+
+    def _send(
+        self, requests: typing.Sequence[typing.Tuple[int, int, bytes]]
+    ) -> int:
+        """Sends all at once; returns the first one's sequence number."""
+        first = self._sequence + 1
+        parts = []
+        for request, flags, body in requests:
+            self._sequence += 1
+            size = _HEADER.size + len(body)
+            flags |= _NLM_F_REQUEST
+            parts.append(_HEADER.pack(size, request, flags, self._sequence, 0))
+            parts.append(body + bytes(-size % 4))
+        self._socket.send(b''.join(parts))
+        return first
+
+    def _receive(self) -> bytes:
+        try:
+            return self._socket.recv(_BUFFER)
+        except BlockingIOError:
+            raise NetlinkError('no answer from the kernel') from None
+
     def _try(
         self, request: int, flags: int, body: bytes, answer: int
     ) -> typing.Optional[typing.List[bytes]]:
         """None: the table changed under the dump, or the buffer was full."""
-        self._sequence += 1
-        self._socket.send(
-            _HEADER.pack(
-                _HEADER.size + len(body),
-                request,
-                _NLM_F_REQUEST | flags,
-                self._sequence,
-                0,
-            )
-            + body
-        )
+        self._send([(request, flags, body)])
         found = []  # type: typing.List[bytes]
         whole = True
         while True:
             try:
-                data = self._socket.recv(_BUFFER)
-            except BlockingIOError:
-                raise NetlinkError('no answer from the kernel') from None
+                data = self._receive()
             except OSError as error:
                 if error.errno == errno.ENOBUFS:
                     whole = False
@@ -206,8 +277,61 @@ def _check_done(body: bytes) -> None:
         raise _refusal(body)
 
 
+def _number(body: bytes) -> int:
+    if len(body) < _ERROR.size:
+        raise NetlinkError('an error message is cut off')
+    number = _ERROR.unpack_from(body)[0]  # type: int
+    return -number
+
+
 def _refusal(body: bytes) -> NetlinkError:
     if len(body) < _ERROR.size:
         return NetlinkError('an error message is cut off')
-    number = -_ERROR.unpack_from(body)[0]
+    number = _number(body)
     return NetlinkError('the kernel says: %s' % os.strerror(number), number)
+
+
+class News:
+    """What changes in the namespace in which this is created.
+
+    :param groups: a mask of RTMGRP_..., all that is told about
+    :raises OSError: there is no such socket to be had
+    """
+
+    def __init__(self, groups: int) -> None:
+        self._socket = socket.socket(
+            socket.AF_NETLINK,
+            socket.SOCK_RAW | socket.SOCK_CLOEXEC | socket.SOCK_NONBLOCK,
+            socket.NETLINK_ROUTE,
+        )
+        try:
+            self._socket.bind((0, groups))
+        except BaseException:
+            self._socket.close()
+            raise
+
+    def __enter__(self) -> 'News':
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._socket.close()
+
+    def fileno(self) -> int:
+        """What to wait for."""
+        return self._socket.fileno()
+
+    def drain(self) -> bool:
+        """Reads whatever there is; whether there was anything.
+
+        What it was is better looked up: some of it may have been lost.
+        """
+        found = False
+        while True:
+            try:
+                self._socket.recv(_BUFFER)
+            except BlockingIOError:
+                return found
+            except OSError as error:
+                if error.errno != errno.ENOBUFS:
+                    raise
+            found = True

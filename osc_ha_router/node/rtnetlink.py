@@ -14,7 +14,7 @@
 
 Each function takes an open socket of the namespace to look at, returns JSON
 objects with the field names of the project's view of a node, and raises
-NetlinkError or OSError.
+NetlinkError or OSError. Only ``add_neighbours`` changes anything.
 """
 
 import errno
@@ -41,6 +41,7 @@ _IFLA_ADDRESS, _IFLA_IFNAME, _IFLA_MTU, _IFLA_OPERSTATE = 1, 3, 4, 16
 _IFLA_EXT_MASK, _RTEXT_FILTER_SKIP_STATS = 29, 8
 _IFA_ADDRESS, _IFA_LOCAL, _IFA_FLAGS = 1, 2, 8
 _NDA_DST, _NDA_LLADDR = 1, 2
+_NUD_STALE = 0x4
 _NETCONFA_IFINDEX, _NETCONFA_FORWARDING, _ALL = 1, 2, -1
 
 #: the attributes that each kind of message is searched for
@@ -140,6 +141,28 @@ def neighbour(
         'mac': values.mac(mac) if mac else None,
         'state': words.state(state),
     }
+
+
+def add_neighbours(
+    channel: netlink.Socket,
+    entries: typing.Sequence[typing.Tuple[int, str, str]],
+) -> typing.List[int]:
+    """Adds ARP and ND entries, to be confirmed when they are first used.
+
+    :param entries: a device's index, an address, a MAC
+    :returns: for each 0 or the error's number: EEXIST where there is one
+    """
+    bodies = []
+    for index, host, mac in entries:
+        family = socket.AF_INET6 if ':' in host else socket.AF_INET
+        bodies.append(
+            _NEIGHBOUR.pack(family, index, _NUD_STALE, 0, 0)
+            + netlink.attribute(_NDA_DST, socket.inet_pton(family, host))
+            + netlink.attribute(
+                _NDA_LLADDR, bytes.fromhex(mac.replace(':', ''))
+            )
+        )
+    return channel.change(_RTM_NEWNEIGH, netlink.CREATE, bodies)
 
 
 def forwarding(

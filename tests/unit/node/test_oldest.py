@@ -77,7 +77,7 @@ class SyntaxTest(testtools.TestCase):
 #: all of them are in Python 3.6
 STANDARD = frozenset(
     'contextlib ctypes errno fcntl functools hashlib io ipaddress json os re '
-    'resource select selectors socket stat struct sys threading time typing'.split()
+    'resource select selectors socket stat struct subprocess sys threading time typing'.split()
 )
 
 
