@@ -37,11 +37,21 @@ def with_role(shown: view.NodeView, *roles: str) -> list[view.Process] | None:
     return [p for p in shown.processes if p.role in roles]
 
 
+def living(process: view.Process) -> bool:
+    """Whether a process does any work."""
+    return process.state not in _NOT_LIVING
+
+
+def parents(shown: view.NodeView) -> list[view.Process]:
+    """Return the live parent processes of keepalived."""
+    return [p for p in with_role(shown, 'keepalived') or () if living(p)]
+
+
 def _running(shown: view.NodeView, role: str) -> bool | None:
     processes = with_role(shown, role)
     if processes is None:
         return None
-    return any(p.state not in _NOT_LIVING for p in processes)
+    return any(living(p) for p in processes)
 
 
 def keepalived(shown: view.NodeView) -> bool | None:

@@ -23,6 +23,7 @@ from osc_ha_router.diagnosis import catalogue
 from osc_ha_router.diagnosis.rules import address
 from osc_ha_router.diagnosis.rules import claims
 from osc_ha_router.diagnosis.rules import device
+from osc_ha_router.diagnosis.rules import errand
 from osc_ha_router.diagnosis.rules import process
 from osc_ha_router.diagnosis.rules import residue
 from osc_ha_router.diagnosis.rules import role
@@ -59,6 +60,7 @@ RULES: tuple[Rule, ...] = (
     residue.leftovers,
     residue.duplicate_vrid,
     residue.configuration,
+    errand.errands,
     unknown.nodes,
     unknown.claims,
 )
@@ -81,6 +83,7 @@ def judge(
         found = [
             catalogue.finding('router-disabled', None, router_id=router.id),
             *residue.disabled(this),
+            *errand.errands(this),
             *unknown.nodes(this),
         ]
     else:

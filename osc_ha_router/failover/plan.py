@@ -17,56 +17,19 @@ Pure functions from a fresh report and a wish to a plan: no I/O, no clock.
 
 import dataclasses
 
+from osc_ha_router.diagnosis import case
+from osc_ha_router.failover import methods
+from osc_ha_router.failover import obstacles
+from osc_ha_router.failover import outlook
+from osc_ha_router.failover import preflight
 from osc_ha_router.model import claim
 from osc_ha_router.model import report
 
+Method = methods.Method
+METHODS = methods.METHODS
 
-@dataclasses.dataclass(frozen=True)
-class Method:
-    """A way to move the active role."""
-
-    #: as it is typed
-    name: str
-    #: what is done, in one sentence
-    summary: str
-    #: what it costs, in sentences
-    cost: str
-
-
-PROMOTE = 'promote'
-HANDOVER = 'handover'
-RELEASE = 'release'
-
-#: by name, the best one first
-METHODS = {
-    method.name: method
-    for method in (
-        Method(
-            PROMOTE,
-            'The target is given the highest priority and takes over while '
-            'the old node still forwards.',
-            'No ping is lost in most runs; the outage is up to about 0.1 s. '
-            'No keepalived is restarted. It begins after three '
-            'advertisement intervals.',
-        ),
-        Method(
-            HANDOVER,
-            'The target is given the highest priority, then keepalived on '
-            'the active node is ended with SIGTERM, so that it resigns.',
-            'The outage is 0.2 to 0.5 s. Redundancy is missing until '
-            'Neutron starts keepalived again on the old node '
-            '(check_child_processes_interval, 60 s by default).',
-        ),
-        Method(
-            RELEASE,
-            'keepalived on the active node is ended with SIGTERM; no other '
-            'node is changed, and VRRP chooses who takes over.',
-            'The outage is 0.8 to 1.6 s, and the winner is not chosen. '
-            'Redundancy is missing until Neutron starts keepalived again on '
-            'the old node (check_child_processes_interval, 60 s by default).',
-        ),
-    )
-}
+#: Neutron's default ha_vrrp_advert_int, in seconds
+_ADVERT_INT = 2.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -105,9 +68,9 @@ class Plan:
     method: str
     #: all other replicas, ready ones first, by name
     candidates: tuple[Candidate, ...]
-    #: what will be lost, and what can go wrong, a sentence each
+    #: what will be lost, and what can go wrong; sentences without final dot
     warnings: tuple[str, ...]
-    #: what a plan alone does not prove, a sentence each
+    #: what a plan alone does not prove, the same
     unproven: tuple[str, ...]
     #: the target is active already
     done: bool
@@ -121,9 +84,17 @@ class Plan:
 
     @property
     def hosts(self) -> list[str]:
-        """Return the hosts of all replicas that could be looked at."""
+        """Return the hosts where there is something to be locked.
+
+        A replica that was not looked at, or that has no namespace or no
+        keepalived.conf, cannot take part in a move.
+        """
         return sorted(
-            r.host for r in self.report.replicas if r.view is not None
+            replica.host
+            for replica in self.report.replicas
+            if replica.view is not None
+            and replica.view.namespace is not None
+            and replica.view.keepalived_conf is not None
         )
 
 
@@ -133,4 +104,49 @@ def make(found: report.Report, wish: Wish) -> Plan:
     :param found: from a look of just now, listening included
     :raises Refused: it cannot, and why; in lines for whoever is on call
     """
-    raise NotImplementedError
+    this = case.Case(
+        found.router,
+        found.replicas,
+        frozenset(found.vips),
+        # what other routers there are is in the findings by now
+        residents={},
+    )
+    check = preflight.Preflight(this, found.findings, wish.ignore)
+    check.free()
+    check.asked(wish.to, wish.method)
+    source = check.source()
+    check.guard(source, wish.from_)
+    check.hosting(wish.to)
+    met = obstacles.of(this, found.findings, source)
+    candidates = tuple(
+        Candidate(host, met[host])
+        for host in sorted(met, key=lambda host: (bool(met[host]), host))
+    )
+    conf = source.view.keepalived_conf if source.view else None
+    bare = Plan(
+        report=found,
+        source=source.host,
+        target=source.host,
+        method='',
+        candidates=candidates,
+        warnings=(),
+        unproven=(),
+        done=True,
+        advert_int=(conf.advert_int if conf else None) or _ADVERT_INT,
+    )
+    if wish.to == source.host:
+        check.alone(source)
+        return bare
+    target = check.target(met, source, wish.to)
+    moves_to = None if wish.method == methods.RELEASE else target
+    check.health(source, moves_to)
+    method = check.method(source, moves_to, wish.method)
+    ahead = outlook.Outlook(this, source, moves_to, met, method)
+    return dataclasses.replace(
+        bare,
+        target=moves_to,
+        method=method,
+        warnings=(*ahead.warnings(), *check.passed()),
+        unproven=tuple(ahead.unproven()),
+        done=False,
+    )

@@ -18,6 +18,7 @@ entry has the keys of ``Entry``.
 """
 
 import dataclasses
+import enum
 import functools
 import importlib.resources
 from typing import Any
@@ -28,6 +29,23 @@ from osc_ha_router.model import report
 
 #: where the documentation has a page for each finding
 DOCUMENTATION = 'https://docs.openstack.org/osc-ha-router/latest/findings/'
+
+
+class Bars(enum.StrEnum):
+    """Where a finding makes a failover unsafe, so that nobody may ignore it.
+
+    All others from UNKNOWN up also keep a failover from being begun, until
+    they are cured or ignored by their code.
+    """
+
+    #: nowhere
+    NEVER = 'never'
+    #: on a node that would take over
+    TARGET = 'target'
+    #: there, and on the node that is active now
+    ENDS = 'ends'
+    #: wherever it is
+    ALWAYS = 'always'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -82,6 +100,7 @@ class Entry:
     fix: tuple[str, ...]
     lookalikes: tuple[Lookalike, ...] = ()
     bugs: tuple[Bug, ...] = ()
+    bars: Bars = Bars.NEVER
 
     @property
     def documentation_url(self) -> str:
@@ -137,6 +156,7 @@ def _entry(item: dict[str, Any]) -> Entry:
         **item
         | {
             'severity': report.Severity(item['severity']),
+            'bars': Bars(item.get('bars', Bars.NEVER)),
             'confirm': tuple(Step(**step) for step in item['confirm']),
             'fix': tuple(item['fix']),
             'lookalikes': tuple(
