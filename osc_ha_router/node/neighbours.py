@@ -29,8 +29,9 @@ from osc_ha_router.node import rtnetlink
 
 #: of the devices that have the same name on every node of a router
 DEVICE = re.compile('(qg|qr|sg)-[0-9a-f]{8}-[0-9a-f]{2}')
-#: entries; the kernel keeps 1024 of a family, most clouds raise that
-MOST = 20000
+#: entries: they fit into one request; the kernel keeps 1024 of a family
+#: unless it was told otherwise
+MOST = 8000
 
 _MAC = re.compile('[0-9a-f]{2}(:[0-9a-f]{2}){5}')
 #: states in which an entry is worth something

@@ -139,6 +139,10 @@ class Socket:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Ends it, and whatever it was in the middle of."""
         self._socket.close()
 
     def dump(
