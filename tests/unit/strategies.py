@@ -96,7 +96,7 @@ _FIELDS: dict[str, SearchStrategy[Any]] = {
         'haproxy',
         'other',
     ),
-    'state': words('S', 'R', 'D', 'T', 'Z'),
+    'state': words('S', 'R', 'D', 'T', 'Z', 'under-way', 'undone', 'left'),
     'value': words('primary', 'backup', 'master', 'fault'),
     'what': words('keepalived_conf', 'routes', 'view'),
     'namespace': words('qrouter-x', 'snat-x'),

@@ -28,15 +28,15 @@ _NAMES = {
 def errands(this: case.Case) -> Iterator[report.Finding]:
     """What a failover does on a node, or has left there."""
     for replica in this.replicas:
-        errand = getattr(replica.view, 'errand', None)
+        errand = replica.view.errand if replica.view else None
         if errand is None:
             continue
         yield catalogue.finding(
             # of a state that is not known nothing good can be said
             _NAMES.get(errand.state, 'failover-left'),
             replica.host,
-            by=errand.by or 'somebody unknown',
-            since=errand.since or 'a time unknown',
+            by=errand.by or 'somebody',
+            since=errand.since or 'a time not known',
             message=errand.message.rstrip('.'),
             router_id=this.router.id,
         )

@@ -91,6 +91,16 @@ class CatalogueTest(testtools.TestCase):
             )
             self.assertIsNot(report.Severity.OK, entry.severity)
 
+    def test_what_nobody_may_ignore_for_a_failover(self):
+        """Nothing that says who is active or that he cannot be replaced."""
+        bars = {e.name: e.bars for e in self.entries.values()}
+        for entry in self.entries.values():
+            if entry.code.startswith('RHA10') and entry.severity == 'ERROR':
+                self.assertEqual('always', entry.bars, entry.name)
+        self.assertEqual('never', bars['floating-ip-missing'])
+        self.assertEqual('target', bars['agent-dead'])
+        self.assertEqual('ends', bars['keepalived-hung'])
+
     def test_by_code_or_name_in_any_case(self):
         entry = self.entries['agent-dead']
         for spelled in (entry.code, entry.code.lower(), 'Agent-Dead'):
