@@ -120,6 +120,8 @@ class SshBackend(base.Backend):
             'routers': _router_ids(request),
             'listen': request.listen,
             'residents': True,
+            # what a failover has left whose program was killed
+            'recover': True,
         }
         to = command.build(
             self.settings, request.host, self.settings.probe_timeout

@@ -165,6 +165,21 @@ class StateFile:
 
 
 @dataclasses.dataclass(frozen=True)
+class Errand:
+    """A change of this tool's that a node has under way, or has left."""
+
+    #: who makes it; None: not known
+    by: str | None
+    #: UTC, ISO 8601 with seconds; None: not known
+    since: str | None
+    #: under-way; left: whoever made it was killed; undone: that, and what
+    #: was left has just been undone
+    state: str
+    #: in a sentence
+    message: str
+
+
+@dataclasses.dataclass(frozen=True)
 class Problem:
     """Something that could not be read, and why."""
 
@@ -199,6 +214,8 @@ class NodeView:
     #: devices with net.ipv6.conf.DEVICE.forwarding on, and ``all``
     ipv6_forwarding: tuple[str, ...] | None = None
     listening: Listening | None = None
+    #: None: there is none
+    errand: Errand | None = None
     problems: tuple[Problem, ...] = ()
 
 

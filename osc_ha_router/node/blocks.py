@@ -46,7 +46,7 @@ def parse(text: str) -> typing.List[Statement]:
             continue
         statement = []
         odd = _ODD.search(line) is not None
-        for word in _words(line) if odd else line.split():
+        for word in words(line) if odd else line.split():
             if word == '{':
                 if not statement and last is None:
                     raise ConfError('line %d: a block without name' % number)
@@ -73,7 +73,7 @@ def parse(text: str) -> typing.List[Statement]:
     return top
 
 
-def _words(line: str) -> typing.Iterator[str]:
+def words(line: str) -> typing.Iterator[str]:
     """The words of a line without its comment, braces as words."""
     secret = False
     for word in line.split():

@@ -13,32 +13,88 @@
 """Changes under way on this node, each of one router, and their undoing.
 
 An errand begins with the router's lock and ends with everything as it was
-found. Whatever an operation changes for a while it records first; leaving
-the conversation in any way undoes all errands.
+found. Whatever an operation changes for a while is written down first;
+leaving the conversation in any way undoes all errands.
 """
 
+import binascii
 import contextlib
+import os
+import time
 import typing
 
+from osc_ha_router.node import blocks
+from osc_ha_router.node import daemon
+from osc_ha_router.node import ending
 from osc_ha_router.node import errors
+from osc_ha_router.node import files
+from osc_ha_router.node import folder as folders
+from osc_ha_router.node import guardian
+from osc_ha_router.node import journal as journals
+from osc_ha_router.node import keepalived
+from osc_ha_router.node import lock
 from osc_ha_router.node import namespaces
+from osc_ha_router.node import place
 from osc_ha_router.node import protocol
+from osc_ha_router.node import recovery
+from osc_ha_router.node import undo
+
+#: seconds after the end of a killed program until the programs that it had
+#: started have ended, too
+_AFTERMATH = 0.5
 
 
 class Errand:
-    """The changes of one router that one conversation has under way."""
+    """The changes of one router that one conversation has under way.
+
+    :param by: who wants it, for those who are refused meanwhile
+    :param seconds: whatever is left then is undone
+    :param trap: for the signals that end the program
+    :raises ProgramError: ``locked``, ``absent``, ``left``, ``no-rights``
+    """
 
     def __init__(
-        self,
-        router_id: str,
-        namespace: namespaces.Namespace,
-        conf_path: str,
+        self, router_id: str, by: str, seconds: float, trap: ending.Trap
     ) -> None:
         self.router_id = router_id
-        #: the one that holds the ha- device
-        self.namespace = namespace
-        #: of keepalived.conf
-        self.conf_path = conf_path
+        #: on the monotonic clock
+        self.deadline = time.monotonic() + seconds
+        self._trap = trap
+        with contextlib.ExitStack() as stack:
+            self._traveller = stack.enter_context(namespaces.Traveller())
+            found = place.find(self._traveller, router_id)
+            #: the one that holds the ha- device
+            self.namespace = found.namespace
+            #: of keepalived.conf
+            self.conf_path = found.conf_path
+            self._folder = _open(os.path.dirname(found.conf_path))
+            stack.callback(self._folder.close)
+            since = recovery.now()
+            self._lock = _take(router_id, by, since, found.conf_path)
+            stack.callback(self._lock.close)
+            stack.callback(self._lock.remove)
+            #: what a predecessor who was killed had left, in sentences
+            self.undone = self._settle(found.folders)
+            self._journal = journals.Journal(
+                router_id,
+                self.namespace.name,
+                by,
+                since,
+                binascii.hexlify(os.urandom(16)).decode(),
+            )
+            self._journal.seconds = seconds
+            self._found = journals.digest(self.raw())
+            self._guardian = guardian.Guardian(
+                seconds,
+                [
+                    self._folder.descriptor,
+                    self._lock.descriptor,
+                    self._traveller.descriptor,
+                ],
+                self._rescue,
+            )
+            stack.callback(self._guardian.dismiss)
+            self._stack = stack.pop_all()
 
     @contextlib.contextmanager
     def inside(self) -> typing.Iterator[None]:
@@ -46,51 +102,180 @@ class Errand:
 
         :raises ProgramError: ``absent``, it has gone
         """
-        raise NotImplementedError
-        yield
+        with contextlib.ExitStack() as stack:
+            try:
+                stack.enter_context(self._traveller.inside(self.namespace))
+                if namespaces.current() != self.namespace.inode:
+                    raise namespaces.Stale(
+                        '%s is another one now' % self.namespace.name
+                    )
+            except namespaces.Stale as error:
+                raise errors.ProgramError(errors.ABSENT, str(error)) from None
+            yield
+
+    def raw(self) -> bytes:
+        """The bytes of keepalived.conf.
+
+        :raises ProgramError: ``absent``, ``unfit``
+        """
+        try:
+            data = self._folder.conf()
+        except (files.Unfit, OSError) as error:
+            raise errors.ProgramError(errors.UNFIT, str(error)) from None
+        if data is None:
+            raise errors.ProgramError(
+                errors.ABSENT, '%s has gone' % self.conf_path
+            )
+        return data
 
     def conf(self) -> protocol.Json:
         """What keepalived.conf says now, as ``keepalived.parse`` has it.
 
-        :raises ProgramError: ``absent``, or it cannot be understood
+        :raises ProgramError: ``absent``, ``unfit``
         """
-        raise NotImplementedError
+        try:
+            return keepalived.parse(self.raw().decode('utf-8', 'replace'))
+        except blocks.ConfError as error:
+            raise errors.ProgramError(
+                errors.UNFIT, '%s: %s' % (self.conf_path, error)
+            ) from None
+
+    def families(self) -> typing.List[daemon.Family]:
+        """The router's live keepalived processes."""
+        return daemon.find(self._traveller, self.namespace.name, self._folder)
 
     def keepalived(self) -> typing.Tuple[int, int]:
         """Pids of the live keepalived parent and its VRRP child.
 
         :raises ProgramError: ``no-keepalived``
         """
-        raise NotImplementedError
+        for family in self.families():
+            if family.child is not None:
+                return family.parent, family.child
+        raise errors.ProgramError(
+            errors.NO_KEEPALIVED,
+            'no keepalived with a VRRP process runs with %s in %s'
+            % (self.conf_path, self.namespace.name),
+        )
 
     def record(self, step: protocol.Json) -> None:
         """Writes down a change before it is made.
 
-        :param step: with its ``kind``, one that ``undo`` knows
+        :param step: ``{'kind': 'quiet'}``, the rule in ip6tables; that of
+            keepalived.conf is written down by ``write``
         """
-        raise NotImplementedError
+        if step != {'kind': 'quiet'}:
+            raise ValueError('nobody could undo %.60r' % (step,))
+        with self._trap.held():
+            self._journal.quiet = True
+            self._save()
+
+    def write(self, expected: bytes, data: bytes) -> None:
+        """Rewrites keepalived.conf and has keepalived read it.
+
+        :param expected: what is in it
+        :raises ProgramError: ``changed``, ``no-keepalived``; then what was
+            done is undone with the errand
+        """
+        with self._trap.held():
+            before = self._journal.file
+            self._journal.file = _change(before, expected, data)
+            self._save()
+            if not self._folder.replace(expected, data):
+                self._journal.file = before
+                self._save()
+                raise errors.ProgramError(
+                    errors.CHANGED,
+                    '%s was rewritten just now' % self.conf_path,
+                )
+            told = daemon.reload(
+                self._traveller, self.namespace.name, self._folder
+            )
+        if not told:
+            raise errors.ProgramError(
+                errors.NO_KEEPALIVED, 'keepalived has just ended'
+            )
 
     def unchanged(self) -> bool:
         """Whether keepalived.conf still is what was last written here.
 
         True as well if nothing was written and it is as it was found.
         """
-        raise NotImplementedError
+        try:
+            current = journals.digest(self.raw())
+        except errors.ProgramError:
+            return False
+        change = self._journal.file
+        return current == (change.written[-1] if change else self._found)
 
     def restore(self) -> str:
         """Puts keepalived.conf back now, and has keepalived read it.
 
         :returns: ``restored``; ``kept``: somebody has rewritten it, that
             version stays; ``nothing``: there was nothing to put back
+        :raises ProgramError: ``left``
         """
-        raise NotImplementedError
+        with self._trap.held():
+            try:
+                result = undo.file(
+                    self._traveller, self._folder, self._journal
+                )
+            except (OSError, files.Unfit) as error:
+                raise errors.ProgramError(
+                    errors.LEFT,
+                    '%s is left changed: %s' % (self.conf_path, error),
+                ) from None
+            self._save()
+        return result
 
     def undo(self) -> typing.List[str]:
-        """Undoes what is left, the latest change first.
+        """Undoes what is left to undo; the lock stays.
 
         :returns: a sentence for each thing undone
+        :raises ProgramError: ``left``; whoever comes next tries again
         """
-        raise NotImplementedError
+        with self._trap.held():
+            try:
+                return undo.everything(
+                    self._traveller, self._folder, self._journal
+                )
+            except undo.Trouble as error:
+                raise errors.ProgramError(errors.LEFT, str(error)) from None
+
+    def end(self) -> typing.List[str]:
+        """Undoes what is left, ends the guardian and gives the lock back.
+
+        :returns: as ``undo``
+        :raises ProgramError: as ``undo``; the lock is gone all the same
+        """
+        with self._trap.held(), self._stack:
+            return self.undo()
+
+    def _save(self) -> None:
+        journals.save(self._folder, self._journal)
+
+    def _settle(self, paths: typing.Iterable[str]) -> typing.List[str]:
+        try:
+            settled = recovery.settle(self._traveller, self.router_id, paths)
+        except recovery.Left as error:
+            raise errors.ProgramError(errors.LEFT, str(error)) from None
+        return settled.sentences if settled else []
+
+    def _rescue(self) -> None:
+        """What the guardian does, long after it was forked.
+
+        What has happened since then only the journal knows.
+        """
+        try:
+            journal = journals.load(self._folder, self.router_id)
+            if journal is None or journal.token != self._journal.token:
+                return
+            undo.file(self._traveller, self._folder, journal)
+            if journal.quiet:
+                time.sleep(_AFTERMATH)
+            undo.everything(self._traveller, self._folder, journal)
+        finally:
+            self._lock.remove()
 
 
 class Errands:
@@ -98,28 +283,100 @@ class Errands:
 
     def __init__(self) -> None:
         self._under_way = {}  # type: typing.Dict[str, Errand]
+        self._trap = ending.Trap()
 
     def begin(self, router_id: str, by: str, seconds: float) -> Errand:
         """Takes a router's lock.
 
-        :param by: who wants it, for those who are refused meanwhile
-        :param seconds: whatever is left then is undone
-        :raises ProgramError: ``locked``, ``absent``
+        From now on a signal that ends the program first undoes everything,
+        and so does the passing of the time.
+
+        :raises ProgramError: as ``Errand``
         """
-        raise NotImplementedError
+        self._trap.arm()
+        with self._trap.held():
+            try:
+                begun = Errand(router_id, by, seconds, self._trap)
+                self._under_way[router_id] = begun
+            finally:
+                self._set_clock()
+        return begun
 
     def of(self, router_id: str) -> Errand:
         """The errand of a router.
 
         :raises ProgramError: ``no-errand``
         """
-        errand = self._under_way.get(router_id)
-        if errand is None:
+        found = self._under_way.get(router_id)
+        if found is None:
             raise errors.ProgramError(
-                errors.NO_ERRAND, 'no errand of router %s has begun' % router_id
+                errors.NO_ERRAND,
+                'no change of router %s has begun' % router_id,
             )
-        return errand
+        return found
+
+    def end(self, router_id: str) -> typing.List[str]:
+        """Undoes what is left of one of them, which gives its lock back.
+
+        :returns: a sentence for each thing undone
+        :raises ProgramError: ``no-errand``, ``left``
+        """
+        with self._trap.held():
+            ended = self.of(router_id)
+            del self._under_way[router_id]
+            try:
+                return ended.end()
+            finally:
+                self._set_clock()
 
     def close(self) -> None:
-        """Undoes whatever is left of all of them."""
-        raise NotImplementedError
+        """Undoes whatever is left of all of them, the last one first."""
+        with self._trap.held():
+            for router_id in reversed(list(self._under_way)):
+                try:
+                    self.end(router_id)
+                except (errors.ProgramError, OSError):
+                    # Nobody is there to be told. What is left is in the
+                    # journal, for whoever looks next.
+                    continue
+
+    def _set_clock(self) -> None:
+        """Without errands, signals and time are what they always are."""
+        if not self._under_way:
+            self._trap.disarm()
+            return
+        first = min(each.deadline for each in self._under_way.values())
+        self._trap.alarm(first - time.monotonic())
+
+
+def _open(path: str) -> folders.Folder:
+    try:
+        return folders.Folder(path)
+    except OSError as error:
+        raise errors.ProgramError(errors.ABSENT, str(error)) from None
+
+
+def _take(router_id: str, by: str, since: str, conf_path: str) -> lock.Lock:
+    owner = {'by': by, 'since': since, 'pid': os.getpid(), 'conf': conf_path}
+    try:
+        return lock.Lock(router_id, owner)
+    except lock.Locked as error:
+        raise errors.ProgramError(
+            errors.LOCKED,
+            'a change of router %s by %s is under way since %s'
+            % ((router_id,) + recovery.told(error.owner)),
+        ) from None
+
+
+def _change(
+    before: typing.Optional[journals.File], expected: bytes, data: bytes
+) -> journals.File:
+    """What the journal says of keepalived.conf from now on.
+
+    :param before: what it has said; somebody else may have rewritten the
+        file since, and then that is what is put back
+    """
+    original, written = expected, []  # type: bytes, typing.List[str]
+    if before is not None and journals.digest(expected) in before.written:
+        original, written = before.original, before.written
+    return journals.File(original, written + [journals.digest(data) or ''])

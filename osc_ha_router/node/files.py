@@ -55,11 +55,30 @@ def read(path: str, limit: int) -> bytes:
     flags = os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
     descriptor = os.open(path, flags)
     try:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            raise Unfit('%s is not a regular file' % path)
-        return _read(descriptor, path, limit)
+        return drain(descriptor, path, limit)
     finally:
         os.close(descriptor)
+
+
+def drain(descriptor: int, path: str, limit: int) -> bytes:
+    """The contents of an open regular file.
+
+    :param path: what to call it
+    :param limit: bytes
+    :raises Unfit: it is larger, or a device, a pipe, a folder
+    :raises OSError: it cannot be read
+    """
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        raise Unfit('%s is not a regular file' % path)
+    parts = []  # type: typing.List[bytes]
+    left = limit + 1
+    while left > 0:
+        part = os.read(descriptor, left)
+        if not part:
+            return b''.join(parts)
+        parts.append(part)
+        left -= len(part)
+    raise Unfit('%s is larger than %d bytes' % (path, limit))
 
 
 def read_proc(path: str) -> bytes:
@@ -240,15 +259,3 @@ def _status(path: str) -> typing.Optional[os.stat_result]:
         return os.stat(path)
     except OSError:
         return None
-
-
-def _read(descriptor: int, path: str, limit: int) -> bytes:
-    parts = []  # type: typing.List[bytes]
-    left = limit + 1
-    while left > 0:
-        part = os.read(descriptor, left)
-        if not part:
-            return b''.join(parts)
-        parts.append(part)
-        left -= len(part)
-    raise Unfit('%s is larger than %d bytes' % (path, limit))

@@ -19,6 +19,7 @@ from osc_ha_router.node import files
 from osc_ha_router.node import listen
 from osc_ha_router.node import namespaces
 from osc_ha_router.node import processes
+from osc_ha_router.node import protocol
 
 #: seconds in which a process that starts or ends has done so
 _MOMENT = 0.1
@@ -34,6 +35,7 @@ class Look:
     :param spaces: the namespaces of all routers
     :param routers: those whose processes matter
     :param heard: what listening brought, None if there was none
+    :param recovered: what was undone just before, as ``Errand``
     :raises OSError: /proc cannot be listed
     """
 
@@ -43,10 +45,12 @@ class Look:
         spaces: Spaces,
         routers: typing.Iterable[str],
         heard: typing.Optional[typing.Dict[str, listen.Heard]] = None,
+        recovered: typing.Optional[typing.Dict[str, protocol.Json]] = None,
     ) -> None:
         self.traveller = traveller
         self.spaces = spaces
         self.heard = heard
+        self.recovered = recovered or {}
         #: the usual places of ha_confs that exist here
         self.places = files.places()
         self.home = files.Home()

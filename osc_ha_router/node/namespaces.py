@@ -85,15 +85,16 @@ class Traveller:
     """
 
     def __init__(self) -> None:
-        self._home = os.open(_own(), os.O_RDONLY | os.O_CLOEXEC)
+        #: of the namespace that this process came from, open
+        self.descriptor = os.open(_own(), os.O_RDONLY | os.O_CLOEXEC)
         try:
-            #: of the namespace that this process came from
-            self.home = os.fstat(self._home).st_ino
+            #: its inode
+            self.home = os.fstat(self.descriptor).st_ino
             # Going where one is changes nothing, yet needs the same rights:
             # it tells "may not look" from "there is nothing" once for all.
-            _setns(self._home)
+            _setns(self.descriptor)
         except OSError as error:
-            os.close(self._home)
+            os.close(self.descriptor)
             if error.errno in (errno.EPERM, errno.EACCES):
                 raise errors.NoRights(
                     'this needs root: user id %d may not enter network '
@@ -101,14 +102,14 @@ class Traveller:
                 ) from None
             raise
         except BaseException:
-            os.close(self._home)
+            os.close(self.descriptor)
             raise
 
     def __enter__(self) -> 'Traveller':
         return self
 
     def __exit__(self, *_: object) -> None:
-        os.close(self._home)
+        os.close(self.descriptor)
 
     @contextlib.contextmanager
     def inside(self, namespace: Namespace) -> typing.Iterator[None]:
@@ -137,7 +138,12 @@ class Traveller:
         try:
             yield
         finally:
-            _setns(self._home)
+            _setns(self.descriptor)
+
+
+def current() -> int:
+    """The inode of this thread's namespace."""
+    return os.stat(_own()).st_ino
 
 
 def _own() -> str:

@@ -17,10 +17,13 @@ import time
 import typing
 
 from osc_ha_router.node import crew
+from osc_ha_router.node import errand
 from osc_ha_router.node import listen
 from osc_ha_router.node import look as looking
 from osc_ha_router.node import namespaces
+from osc_ha_router.node import place
 from osc_ha_router.node import protocol
+from osc_ha_router.node import recovery
 from osc_ha_router.node import replies as replying
 from osc_ha_router.node import view
 
@@ -28,11 +31,16 @@ from osc_ha_router.node import view
 LONGEST_LISTEN = 60
 
 
-def run(fields: protocol.Json, replies: replying.Replies) -> protocol.Json:
+def run(
+    fields: protocol.Json,
+    replies: replying.Replies,
+    errands: errand.Errands,
+) -> protocol.Json:
     """Sends a view for each router asked about.
 
     Fields of the request: ``routers`` (UUIDs, or null for every router of
-    which the host has a namespace), ``listen`` (seconds), ``residents``.
+    which the host has a namespace), ``listen`` (seconds), ``residents``,
+    ``recover`` (undo first what was left of these routers).
 
     :returns: ``residents`` (or null) and ``seconds``
     :raises BadRequest: a field is not what it must be
@@ -42,6 +50,7 @@ def run(fields: protocol.Json, replies: replying.Replies) -> protocol.Json:
     asked = protocol.routers(fields, 'routers')
     seconds = protocol.seconds(fields, 'listen', LONGEST_LISTEN)
     wants_residents = protocol.flag(fields, 'residents')
+    recover = protocol.flag(fields, 'recover')
     started = time.monotonic()
     with namespaces.Traveller() as traveller:
         heard = {}  # type: typing.Dict[str, listen.Heard]
@@ -61,12 +70,20 @@ def run(fields: protocol.Json, replies: replying.Replies) -> protocol.Json:
             )
         spaces = looking.spaces()
         routers = _chosen(asked, spaces)
+        matter = spaces if wants_residents else routers
         look = looking.Look(
-            traveller,
-            spaces,
-            spaces if wants_residents else routers,
-            heard if seconds > 0 else None,
+            traveller, spaces, matter, heard if seconds > 0 else None
         )
+        if recover:
+            recovered = _recover(look, routers)
+            if recovered:
+                look = looking.Look(
+                    traveller,
+                    spaces,
+                    matter,
+                    heard if seconds > 0 else None,
+                    recovered,
+                )
         vrids = crew.send_views(look, routers, replies)
         residents = view.residents(look, vrids) if wants_residents else None
     return {
@@ -80,6 +97,19 @@ def _chosen(
     spaces: looking.Spaces,
 ) -> typing.List[str]:
     return sorted(spaces) if asked is None else asked
+
+
+def _recover(
+    look: looking.Look, routers: typing.Iterable[str]
+) -> typing.Dict[str, protocol.Json]:
+    """Undoes what was left of routers: what was found, by router id."""
+    found = {}
+    for router_id in routers:
+        paths = place.candidates(look, router_id)
+        told = recovery.recover(look.traveller, router_id, paths)
+        if told is not None:
+            found[router_id] = told
+    return found
 
 
 def _allow_many_files() -> None:

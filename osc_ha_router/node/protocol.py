@@ -29,6 +29,7 @@ PROGRAM = 'osc-ha-router-node'
 #: bytes of one request, with its newline
 LINE_LIMIT = 1 << 20
 
+_SUM = re.compile('[0-9a-f]{64}')
 _UUID = re.compile(
     '[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}'
 )
@@ -118,6 +119,63 @@ def routers(fields: Json, name: str) -> typing.Optional[typing.List[str]]:
                 % (name, json.dumps(item))
             )
     return list(dict.fromkeys(value))
+
+
+def router(fields: Json) -> str:
+    """The router that a request is about.
+
+    :raises BadRequest: ``router`` is missing or no UUID
+    """
+    value = fields.get('router')
+    if not isinstance(value, str) or not is_uuid(value):
+        raise errors.BadRequest('"router" must be a UUID in lower case')
+    return value
+
+
+def text(fields: Json, name: str, most: int) -> str:
+    """A text that can be shown on one line.
+
+    :param most: characters
+    :raises BadRequest: it is missing, too long, or something else
+    """
+    value = fields.get(name)
+    if (
+        not isinstance(value, str)
+        or not 0 < len(value) <= most
+        or not value.isprintable()
+    ):
+        raise errors.BadRequest(
+            '"%s" must be one line of at most %d characters' % (name, most)
+        )
+    return value
+
+
+def number(fields: Json, name: str, least: int, most: int) -> int:
+    """A whole number.
+
+    :raises BadRequest: it is missing, out of bounds, or something else
+    """
+    value = fields.get(name)
+    if (
+        not isinstance(value, int)
+        or isinstance(value, bool)
+        or not least <= value <= most
+    ):
+        raise errors.BadRequest(
+            '"%s" must be a whole number from %d to %d' % (name, least, most)
+        )
+    return value
+
+
+def digest(fields: Json, name: str) -> str:
+    """A SHA-256 in hexadecimal.
+
+    :raises BadRequest: it is missing or something else
+    """
+    value = fields.get(name)
+    if not isinstance(value, str) or _SUM.fullmatch(value) is None:
+        raise errors.BadRequest('"%s" must be a SHA-256' % name)
+    return value
 
 
 def seconds(fields: Json, name: str, most: float) -> float:

@@ -16,18 +16,33 @@ import os
 import sys
 import typing
 
+from osc_ha_router.node import change
+from osc_ha_router.node import ending
+from osc_ha_router.node import errand
 from osc_ha_router.node import errors
+from osc_ha_router.node import lines
 from osc_ha_router.node import probe
 from osc_ha_router.node import protocol
 from osc_ha_router.node import replies as replying
+from osc_ha_router.node import watch
 
 #: An operation takes a request's fields, sends what it has to tell as it
 #: learns it, and returns what goes into the closing ``end`` line. It checks
-#: every field that it uses, and raises ProgramError.
-Operation = typing.Callable[[protocol.Json, replying.Replies], protocol.Json]
+#: every field that it uses, and raises ProgramError. What it changes it
+#: changes in an errand, which is undone whatever happens.
+Operation = typing.Callable[
+    [protocol.Json, replying.Replies, errand.Errands], protocol.Json
+]
 
 OPERATIONS = {
     'probe': probe.run,
+    'begin': change.begin,
+    'raise': change.promote,
+    'quiet': change.quiet,
+    'terminate': change.terminate,
+    'watch': watch.run,
+    'finish': change.finish,
+    'stop': change.stop,
 }  # type: typing.Dict[str, Operation]
 
 
@@ -37,12 +52,22 @@ def serve(stdin: typing.BinaryIO, stdout: typing.BinaryIO) -> None:
     :param stdin: a binary stream, read line by line
     :param stdout: a binary stream, flushed after each line
     """
+    source = lines.Input(stdin)
+    errands = errand.Errands()
     try:
-        replying.Replies(stdout).relay(protocol.encode(hello()))
-        for line in _lines(stdin):
-            _answer(line, stdout)
+        try:
+            replying.Replies(stdout).relay(protocol.encode(hello()))
+            for line in source:
+                replies = replying.Replies(stdout, stdin=source)
+                _answer(line, replies, errands)
+        finally:
+            # whatever has ended the conversation
+            errands.close()
     except replying.Gone:
         _silence(stdout)
+    except ending.Ended:
+        # what there was to do about it is done
+        pass
 
 
 def hello() -> protocol.Json:
@@ -58,8 +83,11 @@ def hello() -> protocol.Json:
     }
 
 
-def _answer(line: typing.Optional[bytes], stdout: typing.BinaryIO) -> None:
-    replies = replying.Replies(stdout)
+def _answer(
+    line: typing.Optional[bytes],
+    replies: replying.Replies,
+    errands: errand.Errands,
+) -> None:
     try:
         if line is None:
             raise errors.BadRequest(
@@ -73,7 +101,7 @@ def _answer(line: typing.Optional[bytes], stdout: typing.BinaryIO) -> None:
             raise errors.ProgramError(
                 errors.UNKNOWN_OP, 'unknown operation %.60r' % request.op
             )
-        replies({'end': operation(request.fields, replies)})
+        replies({'end': operation(request.fields, replies, errands)})
     except replying.Gone:
         raise
     except errors.ProgramError as error:
@@ -83,30 +111,6 @@ def _answer(line: typing.Optional[bytes], stdout: typing.BinaryIO) -> None:
         # other router of the host.
         text = '%s: %s' % (type(error).__name__, error)
         replies({'error': {'kind': errors.INTERNAL, 'message': text}})
-
-
-def _lines(
-    stdin: typing.BinaryIO,
-) -> typing.Iterator[typing.Optional[bytes]]:
-    """The lines of the input, None for each that is too long."""
-    while True:
-        line = _readline(stdin)
-        if not line:
-            return
-        if len(line) <= protocol.LINE_LIMIT:
-            yield line
-            continue
-        while line and not line.endswith(b'\n'):
-            line = _readline(stdin)
-        yield None
-
-
-def _readline(stdin: typing.BinaryIO) -> bytes:
-    try:
-        return stdin.readline(protocol.LINE_LIMIT + 1)
-    except OSError:
-        # a connection that was reset has ended, too
-        return b''
 
 
 def _silence(stdout: typing.BinaryIO) -> None:

@@ -23,7 +23,9 @@ from osc_ha_router.node import look as looking
 from osc_ha_router.node import members
 from osc_ha_router.node import namespaces
 from osc_ha_router.node import netlink
+from osc_ha_router.node import place
 from osc_ha_router.node import protocol
+from osc_ha_router.node import recovery
 from osc_ha_router.node import roles
 from osc_ha_router.node import routes
 from osc_ha_router.node import rtnetlink
@@ -66,6 +68,7 @@ def _blank(router_id: str) -> protocol.Json:
         'metadata_conf': None,
         'ipv6_forwarding': None,
         'listening': None,
+        'errand': None,
         'problems': [],
     }
 
@@ -81,6 +84,10 @@ def _build(look: looking.Look, router_id: str) -> protocol.Json:
     except members.Hidden as error:
         _note(problems, 'processes', str(error))
     _files(look, router_id, found, view)
+    view['errand'] = look.recovered.get(router_id)
+    if view['errand'] is None:
+        paths = place.candidates(look, router_id)
+        view['errand'] = recovery.state(router_id, paths)
     if look.heard is not None:
         heard = look.heard.get(router_id)
         if heard is not None:

@@ -53,7 +53,7 @@ def converse(data: bytes) -> list:
 class Echo:
     """An operation that shows what it was asked."""
 
-    def __call__(self, fields, send):
+    def __call__(self, fields, send, errands):
         if 'raise' in fields:
             raise fields['raise']
         for value in fields.get('views', ()):
