@@ -66,7 +66,7 @@ class Wires(fixtures.Fixture):
 
     def _setUp(self) -> None:
         self.hub = self.useFixture(spaces.Space(f'{self._name}-hub'))
-        for bridge in ('inside', 'outside'):
+        for bridge in ('inside', 'outside', 'ha'):
             self.hub.ip('link', 'add', bridge, 'type', 'bridge')
             self.hub.ip('link', 'set', bridge, 'up')
         self.client = self.useFixture(spaces.Space(f'{self._name}-client'))
@@ -96,12 +96,33 @@ class Wires(fixtures.Fixture):
         for device, bridge in ((spaces.QR, 'inside'), (spaces.QG, 'outside')):
             self.plug(router, device, bridge)
             router.ip('link', 'set', device, 'address', MACS[device])
+            # the addresses of the link itself would be twice on it
+            path = f'net.ipv6.conf.{device}.addr_gen_mode'
+            router.execute('sysctl', '-qw', f'{path}=1')
         router.execute('sysctl', '-qw', 'net.ipv4.ip_forward=1')
         router.execute(
             *('iptables', '-t', 'nat', '-A', 'POSTROUTING', '-o', spaces.QG),
             *('-j', 'SNAT', '--to-source', OUTSIDE, '--random-fully'),
         )
         return router
+
+    def keepalived(self, router, address: str) -> None:
+        """Let keepalived decide who is active, as Neutron sets it up."""
+        self.plug(router, spaces.HA, 'ha')
+        router.ip('link', 'set', spaces.HA, 'up')
+        router.ip('addr', 'add', address, 'dev', spaces.HA)
+        for device in MACS:
+            router.ip('link', 'set', device, 'up')
+        router.write()
+        text = router.conf.read_text()
+        for before, after in (
+            ('10.0.0.1/24', f'{INSIDE}/24'),
+            ('203.0.113.10/24', f'{OUTSIDE}/24'),
+            ('10.20.0.0/16 via 10.0.0.254', '10.20.0.0/16 via 10.1.1.254'),
+        ):
+            text = text.replace(before, after)
+        router.conf.write_text(text)
+        router.keepalived()
 
     def activate(self, router) -> None:
         """Make a router the active one."""
