@@ -69,12 +69,10 @@ def begin(
 def _found(begun: errand.Errand) -> protocol.Json:
     raw = begun.raw()
     conf = begun.conf()
-    families = begun.families()
-    pids = []  # type: typing.List[int]
-    for family in families:
-        pids.append(family.parent)
-        if family.child is not None:
-            pids.append(family.child)
+    # the parent first
+    pids = [
+        pid for family in begun.families() for pid in family if pid is not None
+    ]
     pid = pids[0] if pids else None
     return {
         'undone': begun.undone,

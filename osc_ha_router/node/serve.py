@@ -16,6 +16,7 @@ import os
 import sys
 import typing
 
+from osc_ha_router.node import carry
 from osc_ha_router.node import change
 from osc_ha_router.node import ending
 from osc_ha_router.node import errand
@@ -24,6 +25,7 @@ from osc_ha_router.node import lines
 from osc_ha_router.node import probe
 from osc_ha_router.node import protocol
 from osc_ha_router.node import replies as replying
+from osc_ha_router.node import takeover
 from osc_ha_router.node import watch
 
 #: An operation takes a request's fields, sends what it has to tell as it
@@ -41,6 +43,9 @@ OPERATIONS = {
     'quiet': change.quiet,
     'terminate': change.terminate,
     'watch': watch.run,
+    'takeover': takeover.run,
+    'export': carry.export,
+    'import': carry.import_,
     'finish': change.finish,
     'stop': change.stop,
 }  # type: typing.Dict[str, Operation]

@@ -12,7 +12,7 @@
 
 """Whether this node holds a router's HA address, and waiting for a change."""
 
-import socket
+import contextlib
 
 from osc_ha_router.node import errand as errands
 from osc_ha_router.node import errors
@@ -22,10 +22,9 @@ from osc_ha_router.node import rtnetlink
 #: linux/rtnetlink.h: a change of an address wakes whoever waits
 _RTMGRP_IPV4_IFADDR = 0x10
 _RTMGRP_IPV6_IFADDR = 0x100
-_CHUNK = 1 << 16
 
 
-class Vip:
+class Vip(contextlib.ExitStack):
     """The HA address of a router on this node.
 
     A context manager. Its sockets stay in the router's namespace.
@@ -36,6 +35,7 @@ class Vip:
     """
 
     def __init__(self, errand: errands.Errand) -> None:
+        super().__init__()
         wanted = errand.conf()['vips']
         if not wanted:
             raise errors.ProgramError(
@@ -43,21 +43,11 @@ class Vip:
             )
         self._wanted = {(vip['device'], vip['address']) for vip in wanted}
         with errand.inside():
-            self._channel = netlink.Socket()
-            self._news = socket.socket(
-                socket.AF_NETLINK,
-                socket.SOCK_RAW | socket.SOCK_CLOEXEC,
-                socket.NETLINK_ROUTE,
+            self._channel = self.enter_context(netlink.Socket())
+            # subscribed before the first look: nothing is missed
+            self._news = self.enter_context(
+                netlink.News(_RTMGRP_IPV4_IFADDR | _RTMGRP_IPV6_IFADDR)
             )
-        self._news.setblocking(False)
-        self._news.bind((0, _RTMGRP_IPV4_IFADDR | _RTMGRP_IPV6_IFADDR))
-
-    def __enter__(self) -> 'Vip':
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._news.close()
-        self._channel.__exit__()
 
     @property
     def descriptor(self) -> int:
@@ -70,21 +60,12 @@ class Vip:
         :raises NetlinkError: the kernel does not tell
         :raises OSError: the socket fails
         """
-        self._drain()
+        self._news.drain()
         names = {
             link['index']: link['name']
             for link in rtnetlink.links(self._channel)
         }
-        found = rtnetlink.addresses(self._channel, names)  # type: typing.List[protocol.Json]
         return any(
-            (each['device'], each['address']) in self._wanted for each in found
+            (each['device'], each['address']) in self._wanted
+            for each in rtnetlink.addresses(self._channel, names)
         )
-
-    def _drain(self) -> None:
-        """What has changed is of no interest: all is looked at."""
-        try:
-            while self._news.recv(_CHUNK):
-                pass
-        except OSError:
-            # nothing more, or more than there was room for
-            pass

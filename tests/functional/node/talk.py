@@ -27,18 +27,18 @@ from osc_ha_router.backends import archive
 class Talk(fixtures.Fixture):
     """A conversation with the program."""
 
-    def __init__(self, *before: str) -> None:
+    def __init__(self, python: str = sys.executable) -> None:
         """Start nothing yet.
 
-        :param before: what to start it with
+        :param python: the one to run it with
         """
         super().__init__()
-        self._before = before
+        self._python = python
         self._number = 0
 
     def _setUp(self) -> None:
         self.process = subprocess.Popen(
-            [*self._before, *archive.words(sys.executable)],
+            archive.words(self._python),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
