@@ -32,9 +32,7 @@ class Switch(fixtures.Fixture):
     """An Open vSwitch of its own, with a bridge and the router's ports."""
 
     def _setUp(self) -> None:
-        self.space = self.useFixture(
-            spaces.Space(f'ovs{time.monotonic_ns()}')
-        )
+        self.space = self.useFixture(spaces.Space(f'ovs{time.monotonic_ns()}'))
         self.folder = self.useFixture(fixtures.TempDir()).path
         self.useFixture(
             fixtures.MonkeyPatch(
