@@ -15,7 +15,7 @@
 import subprocess
 import sys
 
-NAMES = ('startup', 'check', 'namespaces')
+NAMES = ('startup', 'check', 'namespaces', 'outage')
 
 
 def main() -> int:

@@ -258,6 +258,16 @@ class Lab:
 
         until("the floating IP to answer", look, timeout, 0.1)
 
+    def gateway(self, router_id: str) -> str:
+        """A router's own IPv4 address on the external network."""
+        path = f"/routers/{router_id}"
+        router = self.admin.neutron("GET", path)["router"]
+        outside = router["external_gateway_info"] or {}
+        for fixed in outside.get("external_fixed_ips", ()):
+            if ":" not in fixed["ip_address"]:
+                return str(fixed["ip_address"])
+        raise LabError(f"router {router_id} has no IPv4 gateway address")
+
     def active_nodes(self, router_id: str) -> list[str]:
         """The nodes that hold the VRRP address with a living keepalived."""
         return [

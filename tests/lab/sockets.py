@@ -10,30 +10,35 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""TCP connections from inside another network namespace."""
+"""Sockets from inside other network namespaces."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
 import ctypes
 import os
 from pathlib import Path
 import socket
 import threading
+from typing import TypeVar
+
+T = TypeVar("T")
 
 _CLONE_NEWNET = 0x40000000
 _libc = ctypes.CDLL(None, use_errno=True)
 
 
-def connect(
-    namespace: Path, host: str, port: int, timeout: float = 30
-) -> socket.socket:
-    """A connected socket in the network namespace of /run/netns/NAME.
+def inside(namespace: Path, make: Callable[[], T]) -> T:
+    """What `make` returns when it runs in a network namespace.
 
-    A socket belongs to the namespace of the thread that made it, and setns(2)
-    moves one thread only: so a thread is started for the connection alone, and
-    everyone else stays where they are. OSError when there is no connection.
+    `namespace` is the file that stands for it, such as /run/netns/NAME. A
+    socket belongs to the namespace of the thread that made it, and setns(2)
+    moves one thread only: so a thread is started for it alone, and everyone
+    else stays where they are. OSError as `make` raises it, or when there is
+    no such namespace.
     """
-    result: list[socket.socket | OSError] = []
+    result: list[T] = []
+    failed: list[OSError] = []
 
     def work() -> None:
         try:
@@ -44,14 +49,22 @@ def connect(
                     raise OSError(number, os.strerror(number), str(namespace))
             finally:
                 os.close(file)
-            result.append(socket.create_connection((host, port), timeout))
+            result.append(make())
         except OSError as error:
-            result.append(error)
+            failed.append(error)
 
     thread = threading.Thread(target=work, daemon=True)
     thread.start()
     thread.join()
-    found = result[0]
-    if isinstance(found, OSError):
-        raise found
-    return found
+    if failed:
+        raise failed[0]
+    return result[0]
+
+
+def connect(
+    namespace: Path, host: str, port: int, timeout: float = 30
+) -> socket.socket:
+    """A connected TCP socket in a network namespace; OSError when not."""
+    return inside(
+        namespace, lambda: socket.create_connection((host, port), timeout)
+    )

@@ -49,6 +49,10 @@ class Space:
             )
         return record.pid
 
+    def path(self, name: str) -> Path:
+        """Where a file of the machine, such as /run/lab, is seen outside."""
+        return Path(f"/proc/{self.anchor}/root{name}")
+
     def enter(self, argv: Sequence[str]) -> list[str]:
         """The argument list that runs `argv` inside."""
         return [
