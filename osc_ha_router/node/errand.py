@@ -267,6 +267,7 @@ class Errand:
         What has happened since then only the journal knows.
         """
         try:
+            self._folder.tidy()
             journal = journals.load(self._folder, self.router_id)
             if journal is None or journal.token != self._journal.token:
                 return

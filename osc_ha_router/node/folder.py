@@ -28,7 +28,7 @@ from osc_ha_router.node import files
 
 CONF = 'keepalived.conf'
 #: what is being written; a leftover of it means nothing
-_NEW = '.osc-ha-router.new'
+NEW = '.osc-ha-router.new'
 #: bytes; a router with ten thousand addresses has a file of half a megabyte
 CONF_LIMIT = 4 << 20
 
@@ -102,7 +102,7 @@ class Folder:
         """
         self._prepare(data, None)
         os.rename(
-            _NEW,
+            NEW,
             name,
             src_dir_fd=self.descriptor,
             dst_dir_fd=self.descriptor,
@@ -138,7 +138,7 @@ class Folder:
 
         :raises OSError: it cannot be removed
         """
-        self.remove(_NEW)
+        self.remove(NEW)
 
     def _replace(self, expected: bytes, data: bytes) -> bool:
         found, status = self.read(CONF, CONF_LIMIT)
@@ -148,18 +148,18 @@ class Folder:
         # The second look leaves next to no time between looking and
         # replacing; where the two can change places, none at all.
         if self.read(CONF, CONF_LIMIT)[0] != expected:
-            self.remove(_NEW)
+            self.remove(NEW)
             return False
         taken = expected
         if self._exchange():
-            taken = self.read(_NEW, CONF_LIMIT)[0]
+            taken = self.read(NEW, CONF_LIMIT)[0]
             if taken != expected:
                 # somebody was faster by a hair; what they wrote goes back
                 self._exchange()
-            self.remove(_NEW)
+            self.remove(NEW)
         else:
             os.rename(
-                _NEW,
+                NEW,
                 CONF,
                 src_dir_fd=self.descriptor,
                 dst_dir_fd=self.descriptor,
@@ -170,10 +170,10 @@ class Folder:
     def _prepare(
         self, data: bytes, like: typing.Optional[os.stat_result]
     ) -> None:
-        self.remove(_NEW)
+        self.remove(NEW)
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         descriptor = os.open(
-            _NEW, flags | os.O_NOFOLLOW, 0o600, dir_fd=self.descriptor
+            NEW, flags | os.O_NOFOLLOW, 0o600, dir_fd=self.descriptor
         )
         try:
             left = memoryview(data)
@@ -196,7 +196,7 @@ class Folder:
             return False
         here = self.descriptor
         result = _RENAMEAT2(
-            here, _NEW.encode(), here, CONF.encode(), _RENAME_EXCHANGE
+            here, NEW.encode(), here, CONF.encode(), _RENAME_EXCHANGE
         )
         if result == 0:
             return True

@@ -65,7 +65,7 @@ def state(
         by, since = told(owner)
         message = 'a change by %s is under way since %s' % (by, since)
         return _report(by, since, 'under-way', message)
-    for folder in _with_journal(router_id, paths):
+    for folder in _with(journals.NAME, router_id, paths):
         try:
             journal = journals.load(folder, router_id)
         except journals.Garbled as error:
@@ -132,7 +132,7 @@ def settle(
     :raises Left: it cannot be undone
     """
     found = None
-    for folder in _with_journal(router_id, paths):
+    for folder in _with(journals.NAME, router_id, paths):
         try:
             journal = journals.load(folder, router_id)
             if journal is not None:
@@ -144,13 +144,21 @@ def settle(
             raise Left(str(error)) from None
         finally:
             folder.close()
+    for folder in _with(folders.NEW, router_id, paths):
+        # killed while the journal itself was written: nothing was changed
+        try:
+            folder.tidy()
+        except OSError as error:
+            raise Left(str(error)) from None
+        finally:
+            folder.close()
     return found
 
 
-def _with_journal(
-    router_id: str, paths: typing.Iterable[str]
+def _with(
+    name: str, router_id: str, paths: typing.Iterable[str]
 ) -> typing.Iterator[folders.Folder]:
-    """The folders that hold a journal.
+    """The folders that hold a file of this name.
 
     A folder in an unusual place can only be found through what runs there,
     which may have ended; whoever had the lock has noted it.
@@ -160,7 +168,7 @@ def _with_journal(
     if isinstance(noted, str) and noted.startswith('/'):
         found[os.path.dirname(noted)] = None
     for path in found:
-        if os.path.lexists('%s/%s' % (path, journals.NAME)):
+        if os.path.lexists('%s/%s' % (path, name)):
             try:
                 folder = folders.Folder(path)
             except OSError:

@@ -158,3 +158,38 @@ class FieldsTest(testtools.TestCase):
                 {'residents': value},
                 'residents',
             )
+
+    def test_router(self):
+        self.assertEqual(UUID, protocol.router({'router': UUID}))
+        for value in (None, 1, [UUID], UUID.upper(), '../' + UUID, ''):
+            self.assertRaises(
+                errors.BadRequest, protocol.router, {'router': value}
+            )
+        self.assertRaises(errors.BadRequest, protocol.router, {})
+
+    def test_text(self):
+        for value in ('a', 'x' * 9, 'Zo\xeb at x'):
+            self.assertEqual(value, protocol.text({'by': value}, 'by', 9))
+        for value in (None, '', 'x' * 10, 'a\nb', 'a\x1b[1m', '\ud800', 7):
+            self.assertRaises(
+                errors.BadRequest, protocol.text, {'by': value}, 'by', 9
+            )
+        self.assertRaises(errors.BadRequest, protocol.text, {}, 'by', 9)
+
+    def test_number(self):
+        for value in (1, 254):
+            found = protocol.number({'x': value}, 'x', 1, 254)
+            self.assertEqual(value, found)
+        for value in (0, 255, -1, 1.0, True, None, '1'):
+            self.assertRaises(
+                errors.BadRequest, protocol.number, {'x': value}, 'x', 1, 254
+            )
+        self.assertRaises(errors.BadRequest, protocol.number, {}, 'x', 1, 2)
+
+    def test_digest(self):
+        value = '0123456789abcdef' * 4
+        self.assertEqual(value, protocol.digest({'x': value}, 'x'))
+        for other in (None, value[1:], value + '0', value.upper(), [value]):
+            self.assertRaises(
+                errors.BadRequest, protocol.digest, {'x': other}, 'x'
+            )
