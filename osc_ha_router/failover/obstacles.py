@@ -39,14 +39,6 @@ _NO_KEEPALIVED = frozenset(
         'vrrp-child-dead',
     )
 )
-#: findings that say that it holds what it must not hold
-_HOLDS = frozenset(
-    (
-        'leftover-active',
-        'stale-vip-beside-backup',
-        'stale-vip-dead-keepalived',
-    )
-)
 _KEYS = {
     'virtual_router_id': 'vrid',
     'advert_int': 'advert_int',
@@ -115,6 +107,7 @@ class _Replica:
             found = True
             yield sentence
         observed = self._replica.observed
+        # the findings know all reasons; should they ever not, this does
         if not found and observed != report.Observed.STANDBY:
             yield f'it was seen as {observed}, not as standby'
 
@@ -123,20 +116,11 @@ class _Replica:
             yield f'{finding.summary.rstrip(".")} ({finding.code})'
         yield from self._claimed()
         shown = self._replica.view
-        if shown is None:
-            if not self._told:
-                yield 'it could not be looked at'
-            return
-        if shown.namespace is None:
-            if 'namespace-absent' not in self._names:
-                yield 'it has no namespace of the router'
+        if shown is None or shown.namespace is None:
             return
         yield from self._keepalived(shown)
-        yield from self._vip()
         conf = shown.keepalived_conf
         if conf is None:
-            if not self._names & {'conf-missing', 'not-looked-at'}:
-                yield 'keepalived.conf could not be read'
             return
         yield from self._complete(conf)
         yield from self._compared(conf)
@@ -144,25 +128,15 @@ class _Replica:
         yield from self._adverts(shown, conf)
 
     def _claimed(self) -> Iterator[str]:
-        """What Neutron says, or does not say."""
-        agent = self._replica.agent
-        if agent is None:
-            if self._this.router.agents is None:
-                yield 'Neutron does not tell whether its L3 agent lives'
-            elif not self._names & {'leftover-active', 'leftover-replica'}:
-                yield 'Neutron does not have the router on this node'
-            return
-        if not agent.alive and 'agent-dead' not in self._names:
-            yield 'its L3 agent sends no heartbeat to Neutron'
-        if not agent.admin_state_up and 'agent-disabled' not in self._names:
-            yield 'its L3 agent is administratively disabled'
-        if self._names & {'ha-port-missing', 'ha-port-not-active'}:
-            return
-        port = self._this.ha_port(self._replica.host)
-        if port is None:
+        """What Neutron does not say; what it says is in the findings."""
+        if self._this.router.agents is None:
+            yield 'Neutron does not tell whether its L3 agent lives'
+        elif (
+            self._replica.agent is not None
+            and self._this.ha_port(self._replica.host) is None
+            and 'ha-port-missing' not in self._names
+        ):
             yield 'Neutron does not tell the state of its HA port'
-        elif port.status != 'ACTIVE':
-            yield f'Neutron has its HA port in status {port.status}'
 
     def _keepalived(self, shown: view.NodeView) -> Iterator[str]:
         if self._names & _NO_KEEPALIVED:
@@ -174,11 +148,6 @@ class _Replica:
             for child in children
         ):
             yield 'no live keepalived with its VRRP process was seen'
-
-    def _vip(self) -> Iterator[str]:
-        if self._replica.vip and not self._names & _HOLDS:
-            vips = ', '.join(sorted(self._this.vips))
-            yield f'it holds the VIP {vips} without being the active node'
 
     def _complete(self, conf: view.KeepalivedConf) -> Iterator[str]:
         missing = [

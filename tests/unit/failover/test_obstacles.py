@@ -48,6 +48,15 @@ class ObstaclesTest(base.PlanTest):
         port = self.well.ha_port(self.standby)
         self.only(self.well.without_port(port.id), '(RHA214)')
 
+    def test_agents_not_told(self):
+        planned = self.refused(self.well.with_router(agents=None))
+        self.assertIn('whether its L3 agent lives', planned)
+
+    def test_ports_not_told(self):
+        message = self.refused(self.well.with_router(ports=None))
+        for host in self.well.standbys:
+            self.assertIn(f'{host}: Neutron does not tell the', message)
+
     # -- what the node shows -------------------------------------------------
 
     def test_not_reachable(self):
@@ -87,6 +96,8 @@ class ObstaclesTest(base.PlanTest):
         ):
             scene = self.well.with_conf(self.standby, **{name: None})
             self.first(scene, f'names no {key}')
+        scene = self.well.with_conf(self.standby, priority=None, vrid=None)
+        self.first(scene, 'names no virtual_router_id and no priority')
         self.first(
             self.well.with_conf(self.standby, advert_int=0.0), 'interval 0'
         )
@@ -112,6 +123,20 @@ class ObstaclesTest(base.PlanTest):
         for role in ('keepalived', 'keepalived-vrrp'):
             scene = self.well.with_process(self.standby, role, state='Z')
             self.only(scene, 'no live keepalived with its VRRP process')
+
+    def test_a_dead_one_beside_the_living_does_not_matter(self):
+        scene = self.well.with_new_process(
+            self.standby,
+            'keepalived-vrrp',
+            ppid=self.well.pid(self.standby, 'keepalived'),
+        )
+        dead = tuple(
+            dataclasses.replace(p, state='Z') if p.pid == scenes.PID else p
+            for p in scene.shown(self.standby).processes
+        )
+        scene = scene.with_view(self.standby, processes=dead)
+        planned = base.make(scene, to=self.standby)
+        self.assertEqual(self.standby, planned.target)
 
     def test_monitor_dead(self):
         scene = self.well.without_processes(self.standby, 'monitor')

@@ -38,6 +38,14 @@ class PlanTest(base.PlanTest):
         self.assertEqual(self.well.names, planned.hosts)
         self.assertIs(planned.report.router, planned.router)
 
+    def test_interval_of_the_router(self):
+        scene = self.well
+        for host in scene.names:
+            scene = scene.with_conf(host, advert_int=0.5)
+        self.assertEqual(0.5, base.make(scene).advert_int)
+        scene = scene.with_conf(self.active, advert_int=None)
+        self.assertEqual(2.0, base.make(scene, to=self.active).advert_int)
+
     def test_each_standby_by_each_method(self):
         for target in self.well.standbys:
             for method in (None, 'promote', 'handover'):
@@ -49,6 +57,7 @@ class PlanTest(base.PlanTest):
         planned = base.make(self.well, method='release')
         self.assertIsNone(planned.target)
         self.assertEqual('release', planned.method)
+        self.assertIn('another node takes over', ' '.join(planned.unproven))
 
     def test_ready_ones_first(self):
         first = min(self.well.standbys)
@@ -92,9 +101,13 @@ class PlanTest(base.PlanTest):
     def test_conntrackd_keeps_connections(self):
         scene = self.well.with_new_process(self.active, 'conntrackd')
         self.assertIn('SNAT', ' '.join(base.make(scene).unproven))
-        for host in self.well.standbys:
-            scene = scene.with_new_process(host, 'conntrackd')
-        self.assertNotIn('SNAT', ' '.join(base.make(scene).unproven))
+        scene = self.well.with_new_process(self.standby, 'conntrackd')
+        planned = base.make(scene, to=self.standby)
+        self.assertIn('SNAT', ' '.join(planned.unproven))
+        planned = base.make(
+            scene.with_new_process(self.active, 'conntrackd'), to=self.standby
+        )
+        self.assertNotIn('SNAT', ' '.join(planned.unproven))
 
 
 class DoneTest(base.PlanTest):
@@ -265,8 +278,8 @@ class HealthTest(base.PlanTest):
         scene = self.well.without_processes(self.active, 'monitor')
         planned = base.make(scene, ignore=frozenset(('RHA305',)))
         (warning,) = planned.warnings
+        self.assertTrue(warning.endswith('(ignored)'), warning)
         self.assertIn('RHA305 monitor-dead (WARNING)', warning)
-        self.assertIn('(ignored)', warning)
 
     def test_each_code_is_offered_once(self):
         scene = self.well
@@ -285,6 +298,14 @@ class HealthTest(base.PlanTest):
         self.assertIn('--ignore RHA901', self.refused(scene))
         planned = base.make(scene, ignore=frozenset(('RHA901',)))
         self.assertEqual(self.other, planned.target)
+        self.assertTrue(planned.warnings[0].endswith('(ignored)'))
+
+    def test_ignored_by_the_wish_alone(self):
+        """Whoever judged the router need not have known of it."""
+        scene = self.well.without_processes(self.active, 'monitor')
+        wish = plan.Wish(ignore=frozenset(('RHA305',)))
+        planned = plan.make(scene.judge(), wish)
+        self.assertEqual('promote', planned.method)
 
     def test_a_dead_agent_is_a_reason_to_move(self):
         scene = self.well.with_agent(self.active, alive=False)
@@ -334,6 +355,11 @@ class HealthTest(base.PlanTest):
         self.assertIn('--ignore RHA306', message)
         self.assertNotIn('--ignore RHA312', message)
         self.assertIn('cannot be ignored', message)
+        self.assertNotIn('all the same', message)
+        scene = self.well.with_state_file(self.active, 'backup')
+        self.assertIn(
+            'or move it all the same: --ignore RHA306', self.refused(scene)
+        )
 
 
 class MethodTest(base.PlanTest):
@@ -342,7 +368,11 @@ class MethodTest(base.PlanTest):
         self.assertEqual('handover', base.make(scene).method)
         message = self.refused(scene, method='promote')
         self.assertIn('has priority 254', message)
-        self.assertIn('--method handover', message)
+        self.assertTrue(
+            message.endswith(
+                'Possible is handover, release: --method handover'
+            )
+        )
 
     def test_unknown_priority(self):
         scene = self.well.with_conf(self.active, priority=None)
@@ -377,6 +407,8 @@ class MethodTest(base.PlanTest):
         codes = frozenset(f.code for f in scene.judge().findings)
         planned = base.make(scene, method='handover', ignore=codes)
         self.assertIn('is dead, so nobody', planned.warnings[0])
+        for warning in base.make(self.well, method='handover').warnings:
+            self.assertNotIn('so nobody', warning)
 
     def test_who_else_may_win(self):
         scene = self.well.with_agent(self.standby, alive=False)
@@ -390,6 +422,13 @@ class MethodTest(base.PlanTest):
         scene = self.well.with_conf(self.active, priority=100, nopreempt=False)
         text = ' '.join(base.make(scene).warnings)
         self.assertIn(f'{self.active} has priority 100', text)
+        priority = self.well.conf(self.active).priority
+        for changes in (
+            {'priority': 100},
+            {'priority': priority, 'nopreempt': False},
+        ):
+            scene = self.well.with_conf(self.active, **changes)
+            self.assertEqual((), base.make(scene).warnings)
 
 
 class MethodsTest(testtools.TestCase):
