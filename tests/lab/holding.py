@@ -116,7 +116,6 @@ class Holders:
 
     def __enter__(self) -> Holders:
         self._selector = selectors.DefaultSelector()
-        self._began = time.monotonic()
         for name, node in self._lab.nodes.items():
             replica = node.router(self._router_id)
             vip = replica.vip()
@@ -129,6 +128,8 @@ class Holders:
         self._ours, theirs = os.pipe()
         self._selector.register(self._ours, selectors.EVENT_READ, None)
         self._stop = theirs
+        # The kernel's first answers are there by now.
+        self._began = time.monotonic()
         self._thread = threading.Thread(target=self._watch, daemon=True)
         self._thread.start()
         return self
