@@ -25,9 +25,9 @@ import re
 import time
 import typing
 
+from osc_ha_router.node import openflow
 from osc_ha_router.node import ovsdb
 from osc_ha_router.node import protocol
-from osc_ha_router.node import tools
 
 #: of the devices that Neutron plugs for an HA router
 DEVICE = re.compile('(ha|qg|qr|sg)-[0-9a-f]{8}-[0-9a-f]{2}')
@@ -39,7 +39,11 @@ _COLUMNS = ('name', 'tag', 'vlan_mode', 'trunks')
 _REVIVALS = 5
 #: seconds after the dead VLAN within which the agent adds its drop flow
 _CHASE = 2.0
-_OPENFLOW = 'OpenFlow10,OpenFlow13,OpenFlow14,OpenFlow15'
+#: of that flow, which matches nothing but the port
+_PRIORITY = 2
+
+
+_TROUBLE = (ovsdb.OvsdbError, openflow.OpenflowError, KeyError, TypeError)
 
 
 class Port:
@@ -82,17 +86,15 @@ class Guard:
         self.reason = None  # type: typing.Optional[str]
         #: those that were dead from the beginning, which are let be
         self.dead = []  # type: typing.List[str]
-        self._tool = tools.find('ovs-ofctl', pid)
+        self._bridges = {}  # type: typing.Dict[str, openflow.Bridge]
         self._folder = folder(pid)
         if self._folder is None:
             self.reason = 'there is no Open vSwitch'
-        elif self._tool is None:
-            self.reason = 'there is no ovs-ofctl'
-        else:
-            try:
-                self._open(os.path.join(self._folder, 'db.sock'), wanted)
-            except (ovsdb.OvsdbError, KeyError, TypeError) as error:
-                self._give_up('Open vSwitch: %s' % error)
+            return
+        try:
+            self._open(os.path.join(self._folder, 'db.sock'), wanted)
+        except _TROUBLE as error:
+            self._give_up('Open vSwitch: %s' % error)
 
     def __enter__(self) -> 'Guard':
         return self
@@ -101,6 +103,7 @@ class Guard:
         """Stops watching, and leaves no drop flow that it has seen come."""
         for port in self._chased():
             self._chase(port)
+        self._hang_up()
         if self._database is not None:
             self._database.close()
 
@@ -126,7 +129,7 @@ class Guard:
             try:
                 for update in self._database.news():
                     self._consider(update)
-            except (ovsdb.OvsdbError, KeyError, TypeError) as error:
+            except _TROUBLE as error:
                 self._give_up('Open vSwitch: %s' % error)
         found = []
         now = time.monotonic()
@@ -137,6 +140,8 @@ class Guard:
                     {'device': port.name, 'seconds': round(seconds, 3)}
                 )
                 port.died = port.number = None
+        if not self._chased():
+            self._hang_up()
         return found
 
     def _open(self, path: str, wanted: typing.Set[str]) -> None:
@@ -166,6 +171,10 @@ class Guard:
                 self._ports[uuid] = Port(row, bridge)
         if not self._ports:
             self._give_up('none of its ports is one of Open vSwitch')
+        # a bridge that does not answer now would not when it matters
+        for port in self._ports.values():
+            self._bridge(port)
+        self._hang_up()
 
     def _give_up(self, reason: str) -> None:
         self.reason = reason
@@ -216,7 +225,7 @@ class Guard:
         if port.died is None:
             port.died = seen
         numbers = [row['ofport'] for row in found['rows']]
-        if len(numbers) == 1 and isinstance(numbers[0], int):
+        if len(numbers) == 1 and _physical(numbers[0]):
             port.number = numbers[0]
             port.next = port.restored
         else:
@@ -233,47 +242,33 @@ class Guard:
         :returns: whether it is gone, or did not come at all
         """
         try:
-            if self._dropped(port):
-                self._ofctl(
-                    '--strict',
-                    'del-flows',
-                    self._bridge(port),
-                    'table=0,priority=2,in_port=%d' % (port.number or 0),
-                )
+            if self._bridge(port).delete(_PRIORITY, port.number or 0):
                 port.restored = time.monotonic()
                 return True
-        except tools.Failed as error:
+        except openflow.OpenflowError as error:
             self.reason = str(error)
-        elapsed = time.monotonic() - port.restored
-        port.next = time.monotonic() + 0.005 + elapsed / 4
+            self._hang_up()
+        now = time.monotonic()
+        elapsed = now - port.restored
+        port.next = now + 0.004 + elapsed / 8
         return elapsed > _CHASE
 
-    def _dropped(self, port: Port) -> bool:
-        told = self._ofctl(
-            'dump-flows',
-            self._bridge(port),
-            'table=0,in_port=%d' % (port.number or 0),
-        )
-        wanted = 'priority=2,in_port=%d actions=drop' % (port.number or 0)
-        return any(
-            line.endswith(wanted)
-            for line in told.decode('utf-8', 'replace').splitlines()
-        )
+    def _bridge(self, port: Port) -> openflow.Bridge:
+        """A connection to its bridge, whose socket is beside the database's.
 
-    def _bridge(self, port: Port) -> str:
-        """The bridge's own socket: it is where the database's is."""
-        assert self._folder is not None  # noqa: S101
-        place = self._folder
-        if self._tool is not None and self._tool.pid is not None:
-            # seen from where the program runs
-            place = place.replace('/proc/%d/root' % self._tool.pid, '')
-        return 'unix:%s/%s.mgmt' % (place, port.bridge)
+        Kept only as long as it is used: somebody might ask whether anybody
+        is there.
+        """
+        bridge = self._bridges.get(port.bridge)
+        if bridge is None:
+            path = '%s/%s.mgmt' % (self._folder, port.bridge)
+            bridge = self._bridges[port.bridge] = openflow.Bridge(path)
+        return bridge
 
-    def _ofctl(self, *arguments: str) -> bytes:
-        assert self._tool is not None  # noqa: S101
-        return tools.must(
-            self._tool, ('-O', _OPENFLOW) + arguments, timeout=2.0
-        )
+    def _hang_up(self) -> None:
+        for bridge in self._bridges.values():
+            bridge.close()
+        self._bridges.clear()
 
 
 def folder(pid: typing.Optional[int] = None) -> typing.Optional[str]:
@@ -291,3 +286,8 @@ def folder(pid: typing.Optional[int] = None) -> typing.Optional[str]:
 
 def _vlan(tag: object) -> bool:
     return isinstance(tag, int) and 0 < tag < _DEAD
+
+
+def _physical(number: object) -> bool:
+    """Whether a port has a number: it has none before it is ready."""
+    return isinstance(number, int) and 0 < number < 0xFFFFFF00

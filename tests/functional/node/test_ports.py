@@ -43,7 +43,7 @@ class Switch(fixtures.Fixture):
         spaces.run('ovsdb-tool', 'create', f'{self.folder}/conf.db', SCHEMA)
         self.start_database()
         self.vsctl('--no-wait', 'init')
-        self._daemon('ovs-vswitchd', self.remote)
+        self.switch = self._daemon('ovs-vswitchd', self.remote)
         self.vsctl('add-br', 'br-int', '--', *self._set('Bridge', 'br-int'))
         for device, tag in ((spaces.QG, 2), (spaces.QR, 3), (spaces.HA, 1)):
             self.vsctl(
@@ -249,6 +249,37 @@ class PortsTest(spaces.SpaceTest):
         with ports.Guard(self.DEVICES) as guard:
             self.assertFalse(guard.guarded)
             self.assertIn('Connection refused', guard.reason)
+
+    def test_bridge_that_speaks_something_else(self):
+        self.switch.vsctl('set', 'Bridge', 'br-int', 'protocols=OpenFlow10')
+        with ports.Guard(self.DEVICES) as guard:
+            self.assertFalse(guard.guarded)
+            self.assertIn('Open vSwitch: the bridge', guard.reason)
+
+    def test_bridge_that_goes(self):
+        guard = self.guard()
+        self.switch.switch.kill()
+        self.switch.switch.wait()
+        self.switch.vsctl('--no-wait', 'set', 'Port', spaces.QG, 'tag=4095')
+        (found,) = self.watch(guard, 3)
+        self.assertEqual('2', self.switch.port(spaces.QG)[0])
+        self.assertIn('Connection refused', guard.reason)
+
+    def test_only_the_agents_flow(self):
+        guard = self.guard()
+        match = self.switch.match(spaces.QG)
+        others = (
+            match.replace('priority=2', 'priority=3'),
+            f'{match},dl_vlan=5',
+            match.replace('table=0', 'table=1'),
+            self.switch.match(spaces.QR),
+        )
+        for each in others:
+            self.switch.ofctl('add-flow', f'{each},actions=drop')
+        self.switch.kill(spaces.QG)
+        self.assertEqual(1, len(self.watch(guard, 0.5)))
+        left = self.switch.ofctl('dump-flows').count('actions=drop')
+        self.assertEqual(len(others), left)
 
     def test_only_while_it_is_dead(self):
         """The agent was quicker: its VLAN stands."""
