@@ -100,6 +100,7 @@ class SshBackendTest(testtools.TestCase):
                 'routers': None if routers is None else list(routers),
                 'listen': listen,
                 'residents': True,
+                'recover': True,
             }
             assert seen.failure is not None
             self.assertIn(repr(request)[:150], seen.failure.message)
