@@ -12,12 +12,11 @@
 
 """The conversation: requests in, replies out, until the input ends."""
 
+import importlib
 import os
 import sys
 import typing
 
-from osc_ha_router.node import carry
-from osc_ha_router.node import change
 from osc_ha_router.node import ending
 from osc_ha_router.node import errand
 from osc_ha_router.node import errors
@@ -25,8 +24,6 @@ from osc_ha_router.node import lines
 from osc_ha_router.node import probe
 from osc_ha_router.node import protocol
 from osc_ha_router.node import replies as replying
-from osc_ha_router.node import takeover
-from osc_ha_router.node import watch
 
 #: An operation takes a request's fields, sends what it has to tell as it
 #: learns it, and returns what goes into the closing ``end`` line. It checks
@@ -36,18 +33,46 @@ Operation = typing.Callable[
     [protocol.Json, replying.Replies, errand.Errands], protocol.Json
 ]
 
+
+class Later:
+    """An operation whose module is loaded when it is first asked for.
+
+    A check is not to wait for what only a failover needs.
+    """
+
+    def __init__(self, module: str, name: str) -> None:
+        self._module = module
+        self._name = name
+
+    def load(self) -> Operation:
+        """The operation itself."""
+        module = importlib.import_module(
+            '%s.%s' % (__name__.rpartition('.')[0], self._module)
+        )
+        found = getattr(module, self._name)  # type: Operation
+        return found
+
+    def __call__(
+        self,
+        fields: protocol.Json,
+        replies: replying.Replies,
+        errands: errand.Errands,
+    ) -> protocol.Json:
+        return self.load()(fields, replies, errands)
+
+
 OPERATIONS = {
     'probe': probe.run,
-    'begin': change.begin,
-    'raise': change.promote,
-    'quiet': change.quiet,
-    'terminate': change.terminate,
-    'watch': watch.run,
-    'takeover': takeover.run,
-    'export': carry.export,
-    'import': carry.import_,
-    'finish': change.finish,
-    'stop': change.stop,
+    'begin': Later('change', 'begin'),
+    'raise': Later('change', 'promote'),
+    'quiet': Later('change', 'quiet'),
+    'terminate': Later('change', 'terminate'),
+    'watch': Later('watch', 'run'),
+    'takeover': Later('takeover', 'run'),
+    'export': Later('carry', 'export'),
+    'import': Later('carry', 'import_'),
+    'finish': Later('change', 'finish'),
+    'stop': Later('change', 'stop'),
 }  # type: typing.Dict[str, Operation]
 
 

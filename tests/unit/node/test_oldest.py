@@ -76,8 +76,8 @@ class SyntaxTest(testtools.TestCase):
 
 #: all of them are in Python 3.6
 STANDARD = frozenset(
-    'base64 binascii contextlib ctypes errno fcntl functools hashlib io '
-    'ipaddress json math os re resource select selectors signal socket stat '
+    'base64 binascii contextlib ctypes errno fcntl functools hashlib '
+    'importlib io ipaddress json math os re resource select selectors signal socket stat '
     'struct subprocess sys threading time typing'.split()
 )
 

@@ -175,6 +175,58 @@ class ServeTest(testtools.TestCase):
         self.assertEqual('end' if known else 'error', list(reply)[1])
 
 
+class OperationsTest(testtools.TestCase):
+    """What the program can be asked for."""
+
+    def test_all_can_be_loaded(self):
+        for name, operation in serve.OPERATIONS.items():
+            if isinstance(operation, serve.Later):
+                operation = operation.load()
+            self.assertTrue(callable(operation), name)
+
+    def test_without_an_errand(self):
+        sample = {
+            'router': '7439ff46-8435-4052-a174-4ebc5a67337e',
+            'priority': 1,
+            'sha256': '0' * 64,
+            'neighbours': [],
+            'connections': [],
+        }
+        for name in set(serve.OPERATIONS) - {'probe', 'begin', 'stop'}:
+            fields = dict(sample, id=1, op=name)
+            if name == 'export':
+                fields.update(neighbours=True, connections=True)
+            (reply,) = converse(json.dumps(fields).encode())[1:]
+            self.assertEqual('no-errand', reply['error']['kind'], name)
+            odd = json.dumps(dict(fields, router='../etc')).encode()
+            (reply,) = converse(odd)[1:]
+            self.assertEqual('bad-request', reply['error']['kind'], name)
+
+    def test_begin_is_refused(self):
+        sample = {
+            'router': '7439ff46-8435-4052-a174-4ebc5a67337e',
+            'by': 'me',
+            'seconds': 9,
+        }
+        for field, value in (
+            ('router', '../etc'),
+            ('router', None),
+            ('by', ''),
+            ('by', 'x' * 121),
+            ('by', 'a\nb'),
+            ('seconds', 0.5),
+            ('seconds', 901),
+            ('seconds', '9'),
+        ):
+            request = dict(sample, id=1, op='begin', **{field: value})
+            (reply,) = converse(json.dumps(request).encode())[1:]
+            self.assertEqual('bad-request', reply['error']['kind'], value)
+
+    def test_stop_is_nothing(self):
+        (reply,) = converse(b'{"id": 1, "op": "stop"}')[1:]
+        self.assertEqual({'id': 1, 'end': {}}, reply)
+
+
 class ProbeFieldsTest(testtools.TestCase):
     """The real operation refuses before it looks at anything."""
 
@@ -186,6 +238,7 @@ class ProbeFieldsTest(testtools.TestCase):
             '"routers": [], "listen": 61',
             '"routers": [], "listen": null',
             '"routers": [], "residents": 1',
+            '"routers": [], "recover": "yes"',
         ):
             line = b'{"id": 1, "op": "probe", %s}\n' % text.encode()
             (reply,) = converse(line)[1:]
