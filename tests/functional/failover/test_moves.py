@@ -119,7 +119,7 @@ class TestMoves(base.FailoverTest):
         thread.join()
         self.assertEqual(1, second.exit_code, second.stderr)
         self.assertRegex(second.stderr, 'pid [0-9]+')
-        self.assertRegex(second.stderr, r'since 20\d\d-')
+        self.assertRegex(second.stderr, r'at 20\d\d-')
         self.assertEqual(0, first[0].exit_code, first[0].stderr)
         self.assertEqual([one], self.lab.active_nodes(self.router))
         self.assert_clean()
