@@ -37,6 +37,8 @@ ADDRESSES = (GATEWAY, FLOATING)
 #: seconds of pings before the move, and at least after the takeover: what
 #: Neutron does to the ports comes some seconds later
 BEFORE, AFTER = 1.0, 15.0
+#: seconds without a lost ping that must have gone before
+CALM = 3.0
 #: seconds until somebody must have taken over
 PATIENCE = 60.0
 #: seconds after the takeover at which a device that was set down is set up
@@ -218,7 +220,7 @@ def run(lab: Lab, method: str, chance: random.Random) -> Trial:
         GATEWAY: lab.gateway(router),
         FLOATING: lab.facts['floating_ip'],
     }
-    until('both to answer', lambda: all(map(lab.ping, places.values())))
+    until('no ping to be lost', lambda: _calm(lab, list(places.values())))
     with contextlib.ExitStack() as watched:
         holders = watched.enter_context(holding.Holders(lab, router))
         switches = [
@@ -249,6 +251,16 @@ def run(lab: Lab, method: str, chance: random.Random) -> Trial:
         tags=[change for each in switches for change in each.changes()],
         said=list(failover.said) if failover else [],
     )
+
+
+def _calm(lab: Lab, addresses: list[str]) -> bool:
+    """Whether no ping is lost for a while.
+
+    What is lost after the last move is over is not of the next one.
+    """
+    with pinging.Pings(lab.layout, addresses) as pings:
+        time.sleep(CALM)
+    return not any(trail.gaps() for trail in pings.trails.values())
 
 
 def _rounded(seconds: float | None) -> float | None:
