@@ -74,7 +74,9 @@ class Errand:
             stack.callback(self._lock.close)
             stack.callback(self._lock.remove)
             #: what a predecessor who was killed had left, in sentences
-            self.undone = self._settle(found.folders)
+            self.undone = self._settle(
+                found.folders + recovery.noted(self._lock.before)
+            )
             self._journal = journals.Journal(
                 router_id,
                 self.namespace.name,
@@ -254,7 +256,7 @@ class Errand:
     def _save(self) -> None:
         journals.save(self._folder, self._journal)
 
-    def _settle(self, paths: typing.Iterable[str]) -> typing.List[str]:
+    def _settle(self, paths: typing.Sequence[str]) -> typing.List[str]:
         try:
             settled = recovery.settle(self._traveller, self.router_id, paths)
         except recovery.Left as error:

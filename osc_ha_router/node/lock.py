@@ -69,6 +69,8 @@ class Lock:
             try:
                 fcntl.flock(self.descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 if self._is_there():
+                    #: what whoever had it before wrote into it
+                    self.before = _owner(self.descriptor)
                     content = json.dumps(owner).encode('ascii')
                     os.ftruncate(self.descriptor, 0)
                     os.pwrite(self.descriptor, content, 0)

@@ -53,8 +53,20 @@ def told(owner: protocol.Json) -> typing.Tuple[str, str]:
     )
 
 
+def noted(owner: protocol.Json) -> typing.List[str]:
+    """The folder that whoever had a lock has noted in it, if there is one.
+
+    In an unusual place a folder can only be found through what runs there,
+    which may have ended.
+    """
+    path = owner.get('conf')
+    if isinstance(path, str) and path.startswith('/'):
+        return [os.path.dirname(path)]
+    return []
+
+
 def state(
-    router_id: str, paths: typing.Iterable[str]
+    router_id: str, paths: typing.Sequence[str]
 ) -> typing.Optional[protocol.Json]:
     """What is under way or left of a router, as ``Errand``; None: nothing.
 
@@ -65,7 +77,8 @@ def state(
         by, since = told(owner)
         message = 'a change by %s is under way since %s' % (by, since)
         return _report(by, since, 'under-way', message)
-    for folder in _with(journals.NAME, router_id, paths):
+    paths = noted(lock.trace(router_id) or {}) + list(paths)
+    for folder in _with(journals.NAME, paths):
         try:
             journal = journals.load(folder, router_id)
         except journals.Garbled as error:
@@ -92,18 +105,21 @@ def recover(
     :returns: None: there was nothing
     """
     before = state(router_id, paths)
-    if before is None and lock.trace(router_id) is None:
+    trace = lock.trace(router_id)
+    if before is None and trace is None:
         return None
     if before is not None and before['state'] == 'under-way':
         return before
+    # what was noted stays noted, should this be killed as well
+    owner = dict(trace or {}, by=_ME, since=now())
     try:
-        held = lock.Lock(router_id, {'by': _ME, 'since': now()}, 0)
+        held = lock.Lock(router_id, owner, 0)
     except lock.Locked:
         return state(router_id, paths)
     except (OSError, errors.NoRights) as error:
         return before and dict(before, message=str(error))
     try:
-        settled = settle(traveller, router_id, paths)
+        settled = settle(traveller, router_id, noted(owner) + list(paths))
     except Left as error:
         return before and dict(before, message=str(error))
     finally:
@@ -123,7 +139,7 @@ def recover(
 def settle(
     traveller: namespaces.Traveller,
     router_id: str,
-    paths: typing.Iterable[str],
+    paths: typing.Sequence[str],
 ) -> typing.Optional[Settled]:
     """Undoes what is left of a router, whose lock the caller has.
 
@@ -132,7 +148,7 @@ def settle(
     :raises Left: it cannot be undone
     """
     found = None
-    for folder in _with(journals.NAME, router_id, paths):
+    for folder in _with(journals.NAME, paths):
         try:
             journal = journals.load(folder, router_id)
             if journal is not None:
@@ -144,7 +160,7 @@ def settle(
             raise Left(str(error)) from None
         finally:
             folder.close()
-    for folder in _with(folders.NEW, router_id, paths):
+    for folder in _with(folders.NEW, paths):
         # killed while the journal itself was written: nothing was changed
         try:
             folder.tidy()
@@ -156,18 +172,10 @@ def settle(
 
 
 def _with(
-    name: str, router_id: str, paths: typing.Iterable[str]
+    name: str, paths: typing.Iterable[str]
 ) -> typing.Iterator[folders.Folder]:
-    """The folders that hold a file of this name.
-
-    A folder in an unusual place can only be found through what runs there,
-    which may have ended; whoever had the lock has noted it.
-    """
-    found = dict.fromkeys(paths)
-    noted = (lock.trace(router_id) or {}).get('conf')
-    if isinstance(noted, str) and noted.startswith('/'):
-        found[os.path.dirname(noted)] = None
-    for path in found:
+    """The folders that hold a file of this name."""
+    for path in dict.fromkeys(paths):
         if os.path.lexists('%s/%s' % (path, name)):
             try:
                 folder = folders.Folder(path)

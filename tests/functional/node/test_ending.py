@@ -222,6 +222,30 @@ class LeftTest(errands.ErrandTest):
         two.ask('finish', router=self.uuid)
         self.assert_as_before(0)
 
+    def test_keepalived_dead_as_well(self):
+        """Nothing that runs shows the way to the folder."""
+        for recover in (True, False):
+            self.leave()
+            os.kill(self.started[0], signal.SIGTERM)
+            self.assertTrue(spaces.eventually(lambda: not self.pids(), 5))
+            if recover:
+                self.assertEqual('left', self.errand()['state'])
+                shown = self.errand(recover=True)
+                self.assertEqual('undone', shown['state'])
+                self.started = []
+                self.assert_as_before(0)
+                self.restart()
+                self.one = self.talk()
+            else:
+                self.restart()
+                begun = self.begin(self.talk())
+                self.assertEqual(1, len(begun['undone']))
+
+    def restart(self):
+        self.router.keepalived()
+        self.assertTrue(spaces.eventually(lambda: len(self.pids()) == 2))
+        self.started = self.pids()
+
     def test_lock_alone(self):
         self.begin(self.one)
         self.one.kill(self.one.guardian())
