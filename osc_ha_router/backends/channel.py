@@ -137,6 +137,8 @@ class Channel:
         running.line_limit = LINE_LIMIT
         running.credit = ANSWER_LIMIT
         number = self._send(op, fields)
+        # until it has its end: what comes of it later is for nobody
+        self._unheard.add(number)
         stopped = False
         while True:
             if enough is not None and not stopped and enough():
@@ -147,12 +149,16 @@ class Channel:
             if line is None:
                 continue
             reply = _decode(line)
-            if reply.get('id') in self._unheard:
-                continue
-            if reply.get('id') != number:
+            other = reply.get('id')
+            if other != number:
+                if isinstance(other, int) and other in self._unheard:
+                    continue
                 raise failures.Broken('garbled', json.dumps(reply))
             if 'error' in reply:
+                self._unheard.remove(number)
                 raise _node_error(reply)
+            if 'end' in reply:
+                self._unheard.remove(number)
             yield reply
             if 'end' in reply:
                 return

@@ -66,7 +66,15 @@ class Broken(Exception):
 
 #: what the node program can refuse to do, by the kinds of its errors
 REFUSALS = frozenset(
-    ('locked', 'absent', 'changed', 'no-keepalived', 'no-errand')
+    (
+        'locked',
+        'absent',
+        'changed',
+        'unfit',
+        'no-keepalived',
+        'no-errand',
+        'left',
+    )
 )
 
 

@@ -39,25 +39,48 @@ def transfer(scene: stage.Stage, targets: list[nodes.Node]) -> float:
     began = time.monotonic()
     try:
         count, neighbours, connections = scene.source.export(scene.until)
-        for target in targets:
-            carried = target.absorb(neighbours, connections, scene.until)
-            scene.connections = _words(count, carried)
     except base.Trouble as trouble:
-        if trouble.refusal is None and trouble.failure.kind != 'node-error':
-            raise
-        scene.connections = f'not carried over: {trouble.failure.message}'
+        for target in targets:
+            _give_up(scene, target, trouble)
+        return time.monotonic() - began
+    for target in targets:
+        try:
+            into = target.absorb(neighbours, connections, scene.until)
+        except base.Trouble as trouble:
+            _give_up(scene, target, trouble)
+        else:
+            scene.carried[target.host] = _words(count, into)
     return time.monotonic() - began
 
 
 def again(scene: stage.Stage, targets: list[nodes.Node], due: float) -> None:
     """Copy once more shortly before the takeover, if there is time.
 
-    :param due: when the takeover is expected, on the monotonic clock
+    :param due: when to begin at the latest, on the monotonic clock
     """
     left = due - time.monotonic() - _MARGIN
     if left > 0:
         scene.wait(left)
         transfer(scene, targets)
+
+
+def _give_up(
+    scene: stage.Stage, target: nodes.Node, trouble: base.Trouble
+) -> None:
+    """Go on without, if it was the node program that could not do it.
+
+    :raises Trouble: the node cannot be reached any more
+    """
+    if trouble.refusal is None and trouble.failure.kind != 'node-error':
+        raise trouble
+    reason = trouble.failure.message
+    before = scene.carried.get(target.host)
+    scene.carried[target.host] = (
+        # what was copied the first time is there
+        f'{before}; not brought up to date: {reason}'
+        if before
+        else f'not carried over: {reason}'
+    )
 
 
 def _words(out: nodes.Carried, into: nodes.Carried) -> str:
@@ -67,6 +90,9 @@ def _words(out: nodes.Carried, into: nodes.Carried) -> str:
     if not into.connections and out.connections:
         return f'not carried over: {reason or "the new node refuses them"}'
     words = f'{into.connections or 0} carried over'
-    if into.refused:
-        words += f', {into.refused} refused'
+    # neighbours are counted among those refused as well
+    missing = max(0, out.connections - (into.connections or 0))
+    refused = min(into.refused, missing)
+    if refused:
+        words += f', {refused} refused'
     return f'{words} ({reason})' if reason else words

@@ -16,14 +16,19 @@
 from concurrent import futures
 import functools
 import threading
+import time
 from typing import Any
 
+from osc_ha_router.backends import base
 from osc_ha_router.failover import nodes
 from osc_ha_router.failover import stage
 
 _TICK = 0.05
 #: seconds in which the new node begins to watch
 _BEFORE = 0.2
+#: seconds before the end of all time at which nobody waits any more: a wait
+#: that is ended leaves a conversation in order, one that is cut off does not
+_LAST = 1.0
 
 
 class Lookout:
@@ -53,10 +58,22 @@ class Lookout:
         self._candidates = candidates
         self._times = {'timeout': timeout, 'hold': hold, 'stay': stay}
         self._resign = resign
+        #: whether it was told to
+        self._resigned = False
         self._over = threading.Event()
         self._pool = futures.ThreadPoolExecutor(len(candidates) + 1)
 
     def __enter__(self) -> 'Lookout':
+        try:
+            self._send_out()
+        except BaseException:
+            # Ctrl-C comes at any time, and then there is no __exit__
+            self._scene.stop.set()
+            self._pool.shutdown(wait=False)
+            raise
+        return self
+
+    def _send_out(self) -> None:
         scene = self._scene
         self._waits = {
             self._pool.submit(
@@ -69,7 +86,6 @@ class Lookout:
             for node in self._candidates
         }
         self._source = self._pool.submit(self._leave)
-        return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is not None and not issubclass(kind, Exception):
@@ -77,11 +93,19 @@ class Lookout:
             self._scene.stop.set()
         self._over.set()
         self._pool.shutdown(wait=True)
+        waits: list[futures.Future[Any]] = [self._source, *self._waits]
+        for wait in waits:
+            trouble = wait.exception()
+            if isinstance(trouble, base.Trouble):
+                self._scene.note(stage.sentence(trouble))
 
     def result(self) -> nodes.Takeover:
         """Return how it went where it came to, or everywhere in vain.
 
-        :raises Trouble: a node cannot be reached any more
+        Trouble on one node is none for the role as long as it can still
+        come to another, or is on its way already.
+
+        :raises Trouble: it cannot come to any node any more
         """
         while True:
             done, waiting = futures.wait(
@@ -89,14 +113,27 @@ class Lookout:
                 timeout=_TICK,
                 return_when=futures.FIRST_COMPLETED,
             )
-            if self._source.done() and self._source.exception():
-                # the old node has not done what it was asked to
+            if self._hopeless():
                 self._source.result()
-            for wait in done:
-                if wait.exception() or wait.result().active:
-                    return wait.result()
+            ends = [wait.result() for wait in done if not wait.exception()]
+            for end in ends:
+                if end.active:
+                    return end
             if not waiting:
-                return next(iter(done)).result()
+                return ends[0] if ends else done.pop().result()
+
+    def _hopeless(self) -> bool:
+        """Whether the old node will not do what it was asked to.
+
+        With nobody to see it go, a move that was to be without a gap might
+        leave both nodes active: better not begun.
+        """
+        return (
+            self._source.done()
+            and self._source.exception() is not None
+            and self._scene.winner is None
+            and not self._resigned
+        )
 
     def _leave(self) -> None:
         """Let the old node resign if it is to, and see it go."""
@@ -105,6 +142,7 @@ class Lookout:
             scene.wait(_BEFORE)
             scene.start()
             scene.source.terminate(scene.until)
+            self._resigned = True
         if scene.source.watch(scene.until, self._no_more):
             scene.has_gone()
 
@@ -124,7 +162,21 @@ class Lookout:
     def _enough(self, host: str) -> bool:
         scene = self._scene
         lost = scene.winner is not None and scene.winner != host
-        return lost or scene.settled.is_set() or self._no_more()
+        return lost or self._settled() or self._no_more()
+
+    def _settled(self) -> bool:
+        """Whether all is over, and the new node was heard long enough."""
+        active = self._scene.moments.active
+        return (
+            self._scene.settled.is_set()
+            and active is not None
+            and time.monotonic() >= active + self._times['hold']
+        )
 
     def _no_more(self) -> bool:
-        return self._over.is_set() or self._scene.stop.is_set()
+        scene = self._scene
+        return (
+            self._over.is_set()
+            or scene.stop.is_set()
+            or scene.until.left() < _LAST
+        )

@@ -205,19 +205,15 @@ class Node:
     ) -> Carried:
         """Take over what another node has exported."""
         total = Carried(connections=0)
-        batches: Iterator[tuple[list[Any], list[Any]]] = (
-            (
-                neighbours if start == 0 else [],
-                connections[start : start + _BATCH],
-            )
-            for start in range(0, max(len(connections), 1), _BATCH)
-        )
-        for some_neighbours, some_connections in batches:
+        most = max(len(neighbours), len(connections), 1)
+        for start in range(0, most, _BATCH):
+            # a request has a limit, and both lists may be long
+            some_of = slice(start, start + _BATCH)
             end = self._ask(
                 'import',
                 until,
-                neighbours=some_neighbours,
-                connections=some_connections,
+                neighbours=neighbours[some_of],
+                connections=connections[some_of],
             )
             some = self._read(Carried, end)
             total = Carried(

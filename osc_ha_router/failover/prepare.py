@@ -37,7 +37,7 @@ def source(scene: stage.Stage) -> None:
     """
     quiet = scene.source.quiet(scene.until)
     if not quiet.quiet:
-        scene.notes.append(
+        scene.note(
             f'{scene.source.host}: multicast reports could not be held off '
             f'({quiet.reason or "no reason given"}): switches may send to '
             'the old node for a moment'

@@ -41,12 +41,12 @@ def act(scene: stage.Stage) -> None:
     # three missed advertisements and the skew time (RFC 5798, 6.1)
     delay = 3 * advert + (256 - PRIORITY) / 256
     prepare.source(scene)
-    carry.transfer(scene, [target])
+    takes = carry.transfer(scene, [target])
     scene.start()
     target.promote(PRIORITY, True, scene.until)
     due = time.monotonic() + delay
     scene.tell('act', f'{target.host} takes over in {delay:.0f} s')
-    carry.again(scene, [target], due)
+    carry.again(scene, [target], due - takes)
     with lookout.Lookout(
         scene,
         [target],

@@ -116,13 +116,14 @@ class Failover:
             settled=threading.Event(),
             stop=stop,
         )
-        try:
-            with contextlib.ExitStack() as lines:
+        with contextlib.ExitStack() as lines:
+            try:
                 self._open(scene, lines)
                 self._begin(scene, by)
                 self._act(scene)
-        finally:
-            stop.set()
+            finally:
+                # before the lines are closed: nobody may wait there then
+                stop.set()
         return self._report(scene, deadline, wait)
 
     # -- looking -----------------------------------------------------------
@@ -169,23 +170,26 @@ class Failover:
 
         Two who want to move the same router meet on the first node, and one
         of them is refused.
+
+        :raises Refused: and no node has anything begun
         """
+        try:
+            self._lock(scene, by)
+        except base.Trouble as trouble:
+            self._finish(scene)
+            raise _refused(trouble) from None
+        except errors.Refused:
+            self._finish(scene)
+            raise
+
+    def _lock(self, scene: stage.Stage, by: str) -> None:
         until = base.Deadline(scene.until.at + _SPARE)
         for host in sorted(scene.hosts):
-            try:
-                begun = scene.hosts[host].begin(by, until)
-            except base.Trouble as trouble:
-                raise _refused(trouble) from None
-            _compare(scene.plan, host, begun)
+            begun = scene.hosts[host].begin(by, until)
             for sentence in begun.undone:
-                self._tell('plan', f'{host}: {sentence}')
-        try:
-            still = not scene.source.watch(
-                base.Deadline.after(_POLL), lambda: True
-            )
-        except base.Trouble as trouble:
-            raise _refused(trouble) from None
-        if not still:
+                self._tell('preflight', f'{host}: {sentence}')
+            _compare(scene.plan, host, begun)
+        if scene.source.watch(base.Deadline.after(_SPARE), lambda: True):
             raise errors.Refused(
                 f'{scene.plan.source} is not active any more.\n'
                 'Somebody or something has moved the router since it was '
@@ -198,30 +202,49 @@ class Failover:
             with self._following(scene):
                 ACTS[scene.plan.method](scene)
         except base.Trouble as trouble:
-            scene.notes.append(_sentence(trouble))
+            scene.note(stage.sentence(trouble))
         if scene.took is not None and not scene.took.active:
-            scene.notes.append(
-                scene.took.reason or 'nobody has taken over in time'
+            reason = scene.took.reason
+            scene.note(
+                _REASONS.get(reason or '')
+                or f'nobody has taken over in time: {reason}'
             )
-        until = base.Deadline.after(_SPARE)
-        for host in sorted(scene.hosts):
+        self._finish(scene)
+
+    def _finish(self, scene: stage.Stage) -> None:
+        """Give back whatever is begun; trouble with one is none for others.
+
+        Each has its own time: one that does not answer takes none from those
+        that do.
+        """
+        for host, node in sorted(scene.hosts.items()):
+            if node.begun is None:
+                continue
             try:
-                for sentence in scene.hosts[host].finish(until):
+                for sentence in node.finish(base.Deadline.after(_SPARE)):
                     self._tell('restore', f'{host}: {sentence}')
             except base.Trouble as trouble:
-                scene.notes.append(_sentence(trouble))
+                scene.note(stage.sentence(trouble))
 
     @contextlib.contextmanager
     def _following(self, scene: stage.Stage) -> Iterator[None]:
         """Watch, beside the acting, what Neutron learns of it."""
         over = threading.Event()
-        thread = threading.Thread(target=self._follow, args=(scene, over))
+        # its question to Neutron may take long: Ctrl-C does not wait for it
+        thread = threading.Thread(
+            target=self._follow, args=(scene, over), daemon=True
+        )
         thread.start()
+        waits = True
         try:
             yield
+        except KeyboardInterrupt:
+            waits = False
+            raise
         finally:
             over.set()
-            thread.join()
+            if waits:
+                thread.join()
 
     def _follow(self, scene: stage.Stage, over: threading.Event) -> None:
         known = False
@@ -252,6 +275,7 @@ class Failover:
         verdict = verify.Verdict(
             result.Outcome.UNKNOWN, ('there was no time to look',)
         )
+        self._tell('verify', 'looking at what has come of it')
         while True:
             # One look is always made: what came of it matters more than
             # the bound does.
@@ -278,7 +302,7 @@ class Failover:
         return result.Result(
             outcome=verdict.outcome,
             source=plan.source,
-            target=scene.winner or plan.target,
+            target=verify.arrived(plan, scene.winner, after),
             method=plan.method,
             report=after,
             takeover=scene.moments.takeover,
@@ -287,6 +311,13 @@ class Failover:
             notes=(*scene.notes, *verdict.reasons),
         )
 
+
+#: what the node program says in one word
+_REASONS = {
+    'changed': 'keepalived.conf of the new node was rewritten meanwhile, so '
+    'it was left as it is and nobody has taken over',
+    'stopped': 'nobody had taken over when the time was up',
+}
 
 _FINAL = frozenset((result.Outcome.VERIFIED, result.Outcome.FAILED))
 
@@ -328,10 +359,6 @@ def _outage(scene: stage.Stage) -> float | None:
     if gap is None or scene.took is None:
         return None
     return gap + max((r.seconds for r in scene.took.revived), default=0.0)
-
-
-def _sentence(trouble: base.Trouble) -> str:
-    return f'{trouble.failure.message}. {trouble.failure.advice}'
 
 
 def _refused(trouble: base.Trouble) -> errors.Error:

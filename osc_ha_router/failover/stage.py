@@ -71,8 +71,8 @@ class Stage:
     #: where the role has come to
     winner: str | None = None
     took: nodes.Takeover | None = None
-    #: what became of the tracked connections, in words
-    connections: str = ''
+    #: what became of the tracked connections on each node, in words
+    carried: dict[str, str] = dataclasses.field(default_factory=dict)
     #: what a reader of the result should know
     notes: list[str] = dataclasses.field(default_factory=list)
 
@@ -80,6 +80,21 @@ class Stage:
     def source(self) -> nodes.Node:
         """Return the node that is active at the beginning."""
         return self.hosts[self.plan.source]
+
+    @property
+    def connections(self) -> str:
+        """Return what became of the connections where the role went."""
+        host = self.winner or self.plan.target
+        if host is not None:
+            return self.carried.get(host, '')
+        return '; '.join(
+            f'{host}: {words}' for host, words in sorted(self.carried.items())
+        )
+
+    def note(self, sentence: str) -> None:
+        """Keep a sentence for whoever reads the result, once."""
+        if sentence not in self.notes:
+            self.notes.append(sentence)
 
     def wait(self, seconds: float) -> None:
         """Wait, unless all must end."""
@@ -100,3 +115,8 @@ class Stage:
             self.moments.active = time.monotonic()
             self.winner = host
             self.tell('act', f'{host} is active')
+
+
+def sentence(trouble: base.Trouble) -> str:
+    """Return what is wrong and what to do, for the result."""
+    return f'{trouble.failure.message}. {trouble.failure.advice}'

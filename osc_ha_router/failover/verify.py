@@ -43,6 +43,19 @@ def caught_up(router: claim.Router, host: str) -> bool:
     return not any(_lag(router, host))
 
 
+def arrived(
+    plan: planning.Plan, winner: str | None, after: report.Report
+) -> str | None:
+    """Return where the role went, or was to go if it went nowhere.
+
+    A host that VRRP chose and that nobody watched counts as well.
+    """
+    if winner or plan.target:
+        return winner or plan.target
+    others = [host for host in after.active_hosts if host != plan.source]
+    return others[0] if len(others) == 1 else None
+
+
 def judge(
     plan: planning.Plan, winner: str | None, after: report.Report
 ) -> Verdict:
@@ -53,10 +66,10 @@ def judge(
     :param after: the look after
     """
     active = after.active_hosts
-    wanted = plan.target or winner
+    wanted = plan.target or arrived(plan, winner, after)
     unseen = _unseen(plan, after)
     if active == [plan.source]:
-        return _stayed(plan, after, unseen)
+        return _stayed(plan, winner, after, unseen)
     if wanted is None or active != [wanted]:
         if unseen:
             return Verdict(result.Outcome.UNKNOWN, unseen)
@@ -79,13 +92,23 @@ def judge(
 
 
 def _stayed(
-    plan: planning.Plan, after: report.Report, unseen: tuple[str, ...]
+    plan: planning.Plan,
+    winner: str | None,
+    after: report.Report,
+    unseen: tuple[str, ...],
 ) -> Verdict:
     changed = (*_leftovers(after, plan.source), *_changed(plan, after))
     if changed:
         return Verdict(result.Outcome.INCOMPLETE, changed)
     if unseen:
         return Verdict(result.Outcome.UNKNOWN, unseen)
+    if winner is not None:
+        back = f'the router went to {winner}, and back to {plan.source}'
+        return Verdict(result.Outcome.INCOMPLETE, (back,))
+    # who fails with nothing changed leaves nothing worse than it was
+    worse = (*_missing(plan, after), *_worse(plan, after))
+    if worse:
+        return Verdict(result.Outcome.INCOMPLETE, worse)
     return Verdict(
         result.Outcome.FAILED,
         (f'the router is still active on {plan.source}, as before',),
@@ -133,9 +156,14 @@ def _changed(plan: planning.Plan, after: report.Report) -> Iterable[str]:
             conf.nopreempt,
         ):
             yield (
-                f'{conf.path} on {host} has priority {conf.priority}, not '
-                f'{before.priority} as before'
+                f'{conf.path} on {host} has {_rank(conf)}, not '
+                f'{_rank(before)} as before'
             )
+
+
+def _rank(conf: view.KeepalivedConf) -> str:
+    how = 'with' if conf.nopreempt else 'without'
+    return f'priority {conf.priority} {how} nopreempt'
 
 
 def _confs(seen: report.Report) -> dict[str, view.KeepalivedConf]:

@@ -61,7 +61,7 @@ class Source:
         self.asked.append((tuple(names), project, host))
         routers = self._next()
         for name in names:
-            if name not in [r.name for r in routers]:
+            if name not in [n for r in routers for n in (r.name, r.id)]:
                 raise errors.RouterNotFound(f'No router {name}')
         return claim.Claims(tuple(routers), self._hosts)
 
