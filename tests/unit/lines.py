@@ -48,7 +48,7 @@ CHANGED = 'c' * 64
 class Fault:
     """What goes wrong with one operation on one node."""
 
-    #: raised; without ``refusal`` the line is broken from then on
+    #: raised; the line is broken from then on, unless the program spoke
     trouble: BaseException | None = None
     #: the event after which, None: at the beginning
     after: str | None = None
@@ -71,6 +71,13 @@ def refusal(host: str, kind: str, message: str) -> Exception:
     """Return what becomes of an error of the node errors."""
     error = {'kind': kind, 'message': message}
     return _trouble(host, channel._node_error({'error': error}))
+
+
+def _goes_on(trouble: BaseException) -> bool:
+    """Whether the line is well after it: the program itself has spoken."""
+    return isinstance(trouble, base.Trouble) and (
+        trouble.refusal is not None or trouble.failure.kind == 'node-error'
+    )
 
 
 def _trouble(host: str, broken: failures.Broken) -> base.Trouble:
@@ -126,7 +133,7 @@ class Line(base.Conversation):
             self._pause(until)
         fault.call()
         if fault.trouble is not None:
-            if getattr(fault.trouble, 'refusal', None) is None:
+            if not _goes_on(fault.trouble):
                 self._dead = fault.trouble
             raise fault.trouble
 

@@ -42,7 +42,7 @@ class RefusedTest(move.MoveTest):
         self.assertIs(kind, type(refusal))
         self.assertLessEqual(set(self.nodes.ops()), HARMLESS)
         self.assertEqual(before, self.nodes.scene)
-        self.assertEqual('act' in [phase for phase, _ in self.told], False)
+        self.assertNotIn('act', [phase for phase, _ in self.told])
         return str(refusal)
 
     def begun(self) -> list[str]:
