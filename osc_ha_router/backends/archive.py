@@ -14,11 +14,13 @@
 
 The archive is a Python script, compressed with zlib: the text of
 ``bootstrap.py``, and a call that hands it the sources of
-``osc_ha_router.node`` as a literal. The node's Python is given a command
+``osc_ha_router.node`` as a literal, without the comments and docstrings that
+no node reads, but with every line where it was. The node's Python is given a command
 line that reads it from standard input by its length; what follows on the
 same stream are the requests.
 """
 
+import ast
 from collections.abc import Iterator
 import functools
 import importlib.resources
@@ -59,9 +61,35 @@ def build() -> bytes:
     bootstrap = backends.joinpath('bootstrap.py').read_text('utf-8')
     # the package itself is left empty: the client's half needs the client
     sources = {PACKAGE: (True, '')}
-    sources.update(_sources(importlib.resources.files(NODE), NODE))
+    for name, (is_package, text) in _sources(
+        importlib.resources.files(NODE), NODE
+    ):
+        sources[name] = is_package, bare(text)
     call = f'start({sources!r}, {ENTRY!r})\n'
     return zlib.compress((bootstrap + call).encode('utf-8'), 9)
+
+
+def bare(source: str) -> str:
+    """Return a source without docstrings and without lines of comment.
+
+    Their lines stay, empty: a traceback from a node names the lines of the
+    files here.
+    """
+    lines = source.splitlines(keepends=True)
+    for node in ast.walk(ast.parse(source)):
+        documented = (ast.Module, ast.ClassDef, ast.FunctionDef)
+        if not isinstance(node, documented):
+            continue
+        if ast.get_docstring(node, clean=False) is None:
+            continue
+        text = node.body[0]
+        first, last = text.lineno, text.end_lineno or text.lineno
+        indent = lines[first - 1][: text.col_offset]
+        # something has to stand there, if it is all that there is
+        lines[first - 1 : last] = [f"{indent}''\n", *['\n'] * (last - first)]
+    return ''.join(
+        '\n' if line.lstrip().startswith('#') else line for line in lines
+    )
 
 
 def _sources(

@@ -20,6 +20,7 @@ import shutil
 import subprocess
 import sys
 import traceback
+from typing import Any
 import zlib
 
 import fixtures
@@ -137,6 +138,24 @@ class ArchiveTest(testtools.TestCase):
     def test_size(self) -> None:
         # one window of a connection; more would cost a round trip
         self.assertLess(len(archive.build()), 64 << 10)
+
+    def test_what_no_node_reads_is_left_out(self) -> None:
+        source = (
+            '# a licence\n\n"""A module.\n\nOf two\nlines.\n"""\n\n\n'
+            'class One:\n    """Nothing but words."""\n\n'
+            'def two():\n    """Words.\n\n    More words.\n    """\n'
+            '    # why\n    return "#" + str(1)  # kept\n'
+        )
+        bare = archive.bare(source)
+        for word in ('licence', 'module', 'words', 'why'):
+            self.assertNotIn(word, bare)
+        self.assertEqual(source.count('\n'), bare.count('\n'))
+        before, after = (text.splitlines() for text in (source, bare))
+        self.assertEqual(before[-1], after[-1])
+        names: dict[str, Any] = {}
+        exec(compile(bare, 'bare', 'exec'), names)
+        self.assertEqual('#1', names['two']())
+        self.assertIsInstance(names['One'], type)
 
     def test_same_sources_same_bytes(self) -> None:
         first = archive.build()
