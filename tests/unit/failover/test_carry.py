@@ -88,7 +88,7 @@ class CarryTest(move.MoveTest):
             self.renew()
             trouble = lines.refusal(host, 'internal', 'OSError: no')
             self.nodes.fault(host, op, trouble=trouble)
-                moved = self.move()
+            moved = self.move()
             self.assert_outcome('VERIFIED', 0, moved)
             self.assertIn('not carried over: ', moved.connections)
             self.assertIn('OSError: no', moved.connections)
