@@ -160,16 +160,21 @@ class Lookout:
             )
 
     def _enough(self, host: str) -> bool:
-        scene = self._scene
-        lost = scene.winner is not None and scene.winner != host
-        return lost or self._settled() or self._no_more()
+        arrivals = self._scene.arrivals
+        # Equals may both have become active, until they hear each other:
+        # who was second may be who stays.
+        lost = arrivals and host not in arrivals and self._held()
+        return bool(lost) or self._settled() or self._no_more()
 
     def _settled(self) -> bool:
         """Whether all is over, and the new node was heard long enough."""
+        return self._scene.settled.is_set() and self._held()
+
+    def _held(self) -> bool:
+        """Whether the new node has been active long enough to be heard."""
         active = self._scene.moments.active
         return (
-            self._scene.settled.is_set()
-            and active is not None
+            active is not None
             and time.monotonic() >= active + self._times['hold']
         )
 

@@ -252,7 +252,7 @@ class Failover:
             if known:
                 scene.settled.set()
                 return
-            if scene.winner is None:
+            if not scene.arrivals:
                 continue
             try:
                 routers = self._source.again((scene.plan.router.id,))
@@ -260,7 +260,9 @@ class Failover:
                 # what it says is asked for again when all is done
                 continue
             known = any(
-                verify.caught_up(router, scene.winner) for router in routers
+                verify.caught_up(router, host)
+                for router in routers
+                for host in scene.arrivals
             )
             if known:
                 self._tell('wait', 'Neutron has learned of it')

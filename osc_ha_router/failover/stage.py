@@ -68,13 +68,19 @@ class Stage:
     #: set when all must end at once
     stop: threading.Event
     moments: Moments = dataclasses.field(default_factory=Moments)
-    #: where the role has come to
-    winner: str | None = None
+    #: where the role has come to, the latest last: of two equals both may
+    #: take it, and one gives it back at once
+    arrivals: list[str] = dataclasses.field(default_factory=list)
     took: nodes.Takeover | None = None
     #: what became of the tracked connections on each node, in words
     carried: dict[str, str] = dataclasses.field(default_factory=dict)
     #: what a reader of the result should know
     notes: list[str] = dataclasses.field(default_factory=list)
+
+    @property
+    def winner(self) -> str | None:
+        """Return where the role has come to last, None for nowhere."""
+        return self.arrivals[-1] if self.arrivals else None
 
     @property
     def source(self) -> nodes.Node:
@@ -111,10 +117,10 @@ class Stage:
 
     def is_active(self, host: str) -> None:
         """Note that a node has got the HA address."""
-        if self.winner is None:
+        if not self.arrivals:
             self.moments.active = time.monotonic()
-            self.winner = host
-            self.tell('act', f'{host} is active')
+        self.arrivals.append(host)
+        self.tell('act', f'{host} is active')
 
 
 def sentence(trouble: base.Trouble) -> str:

@@ -48,12 +48,13 @@ def arrived(
 ) -> str | None:
     """Return where the role went, or was to go if it went nowhere.
 
-    A host that VRRP chose and that nobody watched counts as well.
+    Where VRRP chooses, what is seen in the end counts: of two equals both
+    may have taken the role for a moment.
     """
-    if winner or plan.target:
+    if plan.target:
         return winner or plan.target
     others = [host for host in after.active_hosts if host != plan.source]
-    return others[0] if len(others) == 1 else None
+    return others[0] if len(others) == 1 else winner
 
 
 def judge(

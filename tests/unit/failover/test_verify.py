@@ -234,9 +234,14 @@ class VerifyTest(move.MoveTest):
 
     def test_release(self):
         made = base.make(self.well, method='release')
-        for winner in (self.target, None):
+        # of two equals the other one may have been active for a moment
+        for winner in (self.target, None, self.other):
             verdict = self.judge(self.after, winner, made)
             self.assert_verdict('VERIFIED', verdict)
+            self.assertEqual(
+                self.target,
+                verify.arrived(made, winner, self.after.judge()),
+            )
         self.assert_verdict(
             'INCOMPLETE',
             self.judge(self.after.without_role(self.target), None, made),
