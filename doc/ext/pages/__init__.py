@@ -13,13 +13,14 @@
 """Sphinx extension: the pages and tables that follow from the code.
 
 ``findings`` writes a page for each finding of the catalogue; ``settings``,
-``failures`` and ``fields`` are directives that take what they show from the
-code and warn about what the text around them has forgotten. A warning fails
-the build, so the documentation cannot fall behind.
+``failures``, ``fields`` and ``failover`` are directives that take what they
+show from the code and warn about what the text around them has forgotten. A
+warning fails the build, so the documentation cannot fall behind.
 """
 
 from typing import Any
 
+from pages import failover
 from pages import failures
 from pages import fields
 from pages import findings
@@ -30,6 +31,7 @@ def setup(app: Any) -> dict[str, Any]:
     """Register everything with Sphinx."""
     findings.setup(app)
     settings.setup(app)
+    failover.setup(app)
     failures.setup(app)
     fields.setup(app)
     return {'parallel_read_safe': False, 'parallel_write_safe': True}

@@ -51,6 +51,16 @@ SEVERITIES = {
     'UNKNOWN': 'something could not be looked at',
     'INFO': 'worth knowing; does not change the exit code',
 }
+#: where a finding bars a failover, see osc_ha_router.diagnosis.catalogue
+BARS = {
+    catalogue.Bars.NEVER: 'only if it is ignored',
+    catalogue.Bars.TARGET: 'not to this node; otherwise only if it is ignored',
+    catalogue.Bars.ENDS: (
+        'neither to this node nor away from it; otherwise only if it is '
+        'ignored'
+    ),
+    catalogue.Bars.ALWAYS: 'refused, and it cannot be ignored',
+}
 
 
 def generate(app: Any) -> None:
@@ -104,6 +114,9 @@ def page(entry: Any) -> str:
         if entry.settles
         else 'no'
     )
+    moves = BARS[entry.bars]
+    if severity == 'INFO' and entry.bars == catalogue.Bars.NEVER:
+        moves = 'does not matter'
     lines = [
         '.. Written from osc_ha_router/diagnosis/catalogue: change that.',
         '',
@@ -112,6 +125,7 @@ def page(entry: Any) -> str:
         f':Name: ``{entry.name}``',
         f':Severity: {severity}: {SEVERITIES.get(severity, "")}',
         f':Rechecked: {settles}',
+        f':Failover: {moves}: :doc:`/user/failover`',
         '',
         'The line in the report:',
         '',
