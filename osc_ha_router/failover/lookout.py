@@ -115,12 +115,19 @@ class Lookout:
             )
             if self._hopeless():
                 self._source.result()
-            ends = [wait.result() for wait in done if not wait.exception()]
-            for end in ends:
-                if end.active:
-                    return end
+            ends = {
+                self._waits[wait]: wait.result()
+                for wait in done
+                if not wait.exception()
+            }
+            winner = self._scene.winner
+            # not who was active for a moment only
+            if winner in ends and ends[winner].active:
+                return ends[winner]
+            if not waiting and ends:
+                return max(ends.values(), key=lambda end: end.active)
             if not waiting:
-                return ends[0] if ends else done.pop().result()
+                return done.pop().result()
 
     def _hopeless(self) -> bool:
         """Whether the old node will not do what it was asked to.

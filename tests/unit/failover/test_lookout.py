@@ -80,6 +80,45 @@ class LookoutTest(move.MoveTest):
             watching.result()
         self.assertLess(time.monotonic() - began, 2)
 
+    def test_two_equals(self):
+        """Both become active, and the second one stays."""
+        there = threading.Event()
+
+        def second() -> None:
+            self.nodes.edit(lambda s: s.with_vip(self.other))
+            there.set()
+
+        self.nodes.ports = [{'device': 'qg-1', 'seconds': 1}]
+        self.nodes.fault(self.target, 'takeover', after='active', call=second)
+        self.nodes.fault(self.other, 'takeover', call=lambda: there.wait(10))
+        with self.watch(timeout=5, stay=0.6) as watching:
+            took = watching.result()
+        self.assertEqual([self.target, self.other], self.made.arrivals)
+        self.assertEqual(self.other, self.made.winner)
+        self.assertIs(True, took.active)
+        # what both say of ports is told of both
+        self.assertEqual(
+            2, len([1 for _, words in self.told if 'cut off' in words])
+        )
+
+    def test_end_of_the_winner_counts(self):
+        """Not that of one who was active for a moment."""
+        self.made.is_active(self.other)
+        with self.watch(timeout=0.3, stay=0.5) as watching:
+            took = watching.result()
+        self.assertEqual(self.target, self.made.winner)
+        self.assertIs(True, took.active)
+
+    def test_winner_is_lost_and_the_other_was_active(self):
+        self.nodes.fault(
+            self.target, 'takeover', trouble=lines.trouble(self.target)
+        )
+        self.nodes.heir = self.other
+        with self.watch() as watching:
+            self.made.arrivals.append(self.target)
+            took = watching.result()
+        self.assertIs(True, took.active)
+
     def test_settled(self):
         self.made.settled.set()
         began = time.monotonic()

@@ -240,6 +240,9 @@ class InterruptTest(move.MoveTest):
     def setUp(self):
         super().setUp()
         self.before = set(threading.enumerate())
+        # a shell has what it starts in the background ignore it
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        self.addCleanup(signal.signal, signal.SIGINT, before)
 
     def threads(self) -> set[threading.Thread]:
         return set(threading.enumerate()) - self.before
