@@ -113,6 +113,8 @@ class Line(base.Conversation):
             fault = Fault()
         if self._dead:
             raise self._dead
+        # whoever has no time left is not waited for
+        self._pause(until)
         if fault.after is None:
             self.meet(fault, until)
         try:
