@@ -181,7 +181,9 @@ class CapturedCloud:
                 if any(agent.host == host for agent in router.agents or ())
             ]
         unique = {router.id: router for router in routers}
-        return claim.Claims(tuple(unique.values()), self._capture.claims.hosts)
+        return dataclasses.replace(
+            self._capture.claims, routers=tuple(unique.values())
+        )
 
     def _check_host(self, host: str) -> None:
         known = {

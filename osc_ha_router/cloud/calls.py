@@ -62,13 +62,13 @@ class Round:
         l3_agents = agents.result()
         if host is not None:
             routers = self._only_on(host, routers, l3_agents)
-        hosts = (
-            None
-            if l3_agents is None
-            else tuple(sorted({text.clean(a.host) for a in l3_agents}))
-        )
+        described = tuple(self._describe(routers, named=bool(names)))
+        if l3_agents is None:
+            return claim.Claims(described, None)
         return claim.Claims(
-            tuple(self._describe(routers, named=bool(names))), hosts
+            described,
+            _hosts(l3_agents),
+            _hosts(agent for agent in l3_agents if agent.is_alive),
         )
 
     def again(self, ids: Sequence[str]) -> tuple[claim.Router, ...]:
@@ -314,6 +314,10 @@ class Round:
 
 class NoScheduler:
     """The API knows the router but has no L3 agents: an OVN cloud."""
+
+
+def _hosts(agents: Iterable[Any]) -> tuple[str, ...]:
+    return tuple(sorted({text.clean(agent.host) for agent in agents}))
 
 
 def _chunked(ids: list[str]) -> list[list[str]]:

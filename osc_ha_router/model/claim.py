@@ -105,3 +105,5 @@ class Claims:
     routers: tuple[Router, ...]
     #: every host with an L3 agent, hosting the routers or not
     hosts: tuple[str, ...] | None
+    #: those of them whose L3 agent sends heartbeats
+    alive: tuple[str, ...] | None = None

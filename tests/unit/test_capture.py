@@ -256,6 +256,15 @@ class CapturedCloudTest(testtools.TestCase):
             self.captured.claims.hosts, self.cloud.claims(()).hosts
         )
 
+    def test_hosts_whose_agent_lives(self):
+        """In captures of older versions it was not written down."""
+        self.assertIsNone(self.cloud.claims(()).alive)
+        claims = dataclasses.replace(self.captured.claims, alive=('net1',))
+        cloud = capture.CapturedCloud(
+            dataclasses.replace(self.captured, claims=claims)
+        )
+        self.assertEqual(('net1',), cloud.claims(()).alive)
+
 
 class CapturedNodesTest(testtools.TestCase):
     def test_what_was_looked_at_and_what_was_not(self):

@@ -164,6 +164,16 @@ class ClaimsTest(CloudTest):
             self.cloud.claims(['r1']).hosts,
         )
 
+    def test_hosts_whose_agent_lives(self):
+        """Also where no router is."""
+        self.add_router()
+        self.neutron.add_agent('net4')
+        self.neutron.add_agent('net5', alive=False)
+        self.assertEqual(
+            ('net1', 'net2', 'net3', 'net4'),
+            self.cloud.claims(['r1']).alive,
+        )
+
     def test_dvr(self):
         self.add_router(distributed=True)
         self.assertIs(True, self.one('r1').distributed)
@@ -413,6 +423,7 @@ class TenantTest(CloudTest):
             neutron.error('PolicyNotAuthorized', 'rule:get_agent'),
         )
         self.assertIsNone(self.cloud.claims(['r1']).hosts)
+        self.assertIsNone(self.cloud.claims(['r1']).alive)
         message = self.refused(errors.CloudError, host='net1')
         self.assertIn('get_agent', message)
 
