@@ -13,7 +13,6 @@
 """openstack router ha check"""
 
 import argparse
-import collections
 from collections.abc import Iterable
 from collections.abc import Sequence
 import dataclasses
@@ -26,6 +25,7 @@ from osc_lib.command import command
 
 from osc_ha_router.commands import base
 from osc_ha_router.commands import columns
+from osc_ha_router.commands import nagios
 from osc_ha_router.model import report
 
 LOG = logging.getLogger(__name__)
@@ -56,6 +56,7 @@ class CheckRouterHA(base.Look, command.Lister):
 
     Exit status: 0 nothing at or above --fail-on, 1 the command failed,
     2 wrong usage, 3 something could not be looked at, 4 warning, 5 error.
+    With --nagios: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.
     """
 
     _exit_code = 0
@@ -100,9 +101,18 @@ class CheckRouterHA(base.Look, command.Lister):
             '(default: warning)',
         )
         base.add_look_options(parser)
+        nagios.add_option(parser)
         return parser
 
     def run(self, parsed_args: argparse.Namespace) -> int:
+        if parsed_args.nagios:
+            return nagios.run(
+                parsed_args,
+                self.app.stdout,
+                lambda: self._reports_of(parsed_args),
+                exit_code,
+            )
+
         # cliff has no exit code for what was listed, only for failures
         def run() -> int:
             super(CheckRouterHA, self).run(parsed_args)
@@ -118,12 +128,7 @@ class CheckRouterHA(base.Look, command.Lister):
         )
         if self._details and not parsed_args.long:
             parsed_args.columns = NARROW
-        question = dataclasses.replace(
-            self.question(parsed_args, tuple(parsed_args.routers)),
-            project=parsed_args.project,
-            host=parsed_args.host,
-        )
-        reports = self.answer(parsed_args, question).reports
+        reports = self._reports_of(parsed_args)
         self._exit_code = exit_code(reports, parsed_args.fail_on)
         if not reports:
             LOG.warning('There is no HA router here that you can see')
@@ -134,8 +139,18 @@ class CheckRouterHA(base.Look, command.Lister):
         self._reports = sorted(
             reports, key=lambda r: (r.router.name, r.router.id)
         )
-        names = collections.Counter(r.router.name for r in self._reports)
-        return COLUMNS, [_row(r, names) for r in self._reports]
+        titles = columns.titles(self._reports)
+        return COLUMNS, [_row(r, titles) for r in self._reports]
+
+    def _reports_of(
+        self, parsed_args: argparse.Namespace
+    ) -> tuple[report.Report, ...]:
+        question = dataclasses.replace(
+            self.question(parsed_args, tuple(parsed_args.routers)),
+            project=parsed_args.project,
+            host=parsed_args.host,
+        )
+        return self.answer(parsed_args, question).reports
 
     def produce_output(
         self,
@@ -204,14 +219,11 @@ def sentence(finding: report.Finding, width: int) -> Iterable[str]:
         )
 
 
-def _row(
-    item: report.Report, names: 'collections.Counter[str]'
-) -> tuple[Any, ...]:
+def _row(item: report.Report, titles: dict[str, str]) -> tuple[Any, ...]:
     router = item.router
-    telling = router.name and names[router.name] == 1
     return (
         router.id,
-        columns.Name(router.name, router.name if telling else router.id),
+        columns.Name(router.name, titles[router.id]),
         item.health.value,
         columns.Lines(item.active_hosts),
         columns.Lines(item.reported_active),

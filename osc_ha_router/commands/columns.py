@@ -12,6 +12,8 @@
 
 """How values read: short for people, structures for programs."""
 
+import collections
+from collections.abc import Collection
 from typing import Any
 
 from cliff import columns
@@ -28,6 +30,17 @@ class Name(columns.FormattableColumn[str]):
 
     def human_readable(self) -> str:
         return self._shown
+
+
+def titles(reports: Collection[report.Report]) -> dict[str, str]:
+    """Return id -> what to call the router: its name, if that is telling."""
+    names = collections.Counter(item.router.name for item in reports)
+    return {
+        router.id: router.name
+        if router.name and names[router.name] == 1
+        else router.id
+        for router in (item.router for item in reports)
+    }
 
 
 class Lines(columns.FormattableColumn[list[Any]]):

@@ -12,10 +12,13 @@
 
 """Cells that people and programs read in different forms."""
 
+import dataclasses
+
 import testtools
 
 from osc_ha_router.commands import columns
 from osc_ha_router.model import report
+from tests.unit.scene import Scene
 
 
 def finding(code, host, ignored=False):
@@ -57,6 +60,19 @@ class NameTest(testtools.TestCase):
         cell = columns.Name('', 'an-id')
         self.assertEqual('an-id', cell.human_readable())
         self.assertEqual('', cell.machine_readable())
+
+    def test_the_id_where_the_name_tells_nothing(self):
+        item = Scene.of('healthy').judge()
+        reports = [
+            dataclasses.replace(
+                item,
+                router=dataclasses.replace(item.router, id=id_, name=name),
+            )
+            for id_, name in (('1', 'a'), ('2', 'b'), ('3', 'b'), ('4', ''))
+        ]
+        self.assertEqual(
+            {'1': 'a', '2': '2', '3': '3', '4': '4'}, columns.titles(reports)
+        )
 
 
 class LinesTest(testtools.TestCase):
