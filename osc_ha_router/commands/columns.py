@@ -43,6 +43,13 @@ def titles(reports: Collection[report.Report]) -> dict[str, str]:
     }
 
 
+class Maybe(columns.FormattableColumn[Any]):
+    """A value that there may not be; people see an empty cell then."""
+
+    def human_readable(self) -> Any:
+        return '' if self._value is None else self._value
+
+
 class Lines(columns.FormattableColumn[list[Any]]):
     """A list; people see a line for each item."""
 

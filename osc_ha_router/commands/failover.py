@@ -22,6 +22,7 @@ import os
 import shutil
 import socket
 import sys
+import textwrap
 from typing import Any
 
 from osc_lib.command import command
@@ -52,6 +53,9 @@ COLUMNS = (
     'Connections',
     'Notes',
 )
+
+#: what 80 columns have room for
+NARROW = COLUMNS[:7]
 
 #: characters; the node program takes more, but of a refusal that names this
 #: together with router and time no more is shown than fits on a line
@@ -187,7 +191,7 @@ class FailoverRouterHA(base.Reach, command.Lister):
             parsed_args.formatter == 'table' and not parsed_args.columns
         )
         if self._details:
-            parsed_args.columns = list(COLUMNS[:8])
+            parsed_args.columns = list(NARROW)
         return COLUMNS, [_row(done)]
 
     def produce_output(
@@ -268,14 +272,14 @@ def _row(done: results.Result) -> tuple[Any, ...]:
     return (
         columns.Name(router.id, router.name or router.id),
         done.source,
-        done.target,
-        done.method or None,
+        columns.Maybe(done.target),
+        columns.Maybe(done.method or None),
         done.outcome.value,
-        _rounded(done.takeover),
-        _rounded(done.outage),
+        columns.Maybe(_rounded(done.takeover)),
+        columns.Maybe(_rounded(done.outage)),
         done.report.health.value,
         columns.Findings([columns.finding(f) for f in done.report.findings]),
-        done.connections or None,
+        columns.Maybe(done.connections or None),
         columns.Lines(list(done.notes)),
     )
 
@@ -286,11 +290,23 @@ def _rounded(seconds: float | None) -> float | None:
 
 def _details(done: results.Result, width: int) -> Iterable[str]:
     """Yield what the table has no room for, for people."""
+    yield ''
+    yield f'Health: {done.report.health.value}'
     if done.connections:
-        yield ''
-        yield f'Connections: {done.connections}'
+        yield from _wrapped('Connections: ', done.connections, width)
     if done.notes:
         yield ''
         for note in done.notes:
-            yield f'- {note}'
+            yield from _wrapped('- ', note, width)
     yield from check.details([done.report], width)
+
+
+def _wrapped(begin: str, words: str, width: int) -> list[str]:
+    return textwrap.wrap(
+        words,
+        max(width, 40),
+        initial_indent=begin,
+        subsequent_indent=' ' * min(len(begin), 2),
+        break_long_words=False,
+        break_on_hyphens=False,
+    )

@@ -29,15 +29,6 @@ _BATCH = 500
 
 
 @dataclasses.dataclass(frozen=True)
-class Tools:
-    """Which programs are there that a failover can make use of."""
-
-    ip6tables: bool = False
-    conntrack: bool = False
-    ovs: bool = False
-
-
-@dataclasses.dataclass(frozen=True)
 class Begun:
     """How a node was found when the move began."""
 
@@ -47,7 +38,6 @@ class Begun:
     keepalived: tuple[int, ...]
     #: of keepalived.conf
     sha256: str
-    tools: Tools = Tools()
 
 
 @dataclasses.dataclass(frozen=True)

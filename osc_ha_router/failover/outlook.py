@@ -69,9 +69,9 @@ class Outlook:
             self._synchronised(host) for host in ends
         ):
             yield (
-                'Not proven: that connections through SNAT and floating IPs '
-                'live on; without conntrackd on both nodes they are lost '
-                'unless the nodes have the means to carry them over'
+                'Not proven: that open connections through SNAT and floating '
+                'IPs live on; they are copied shortly before the move, and '
+                'those opened in the last second are lost'
             )
 
     def _resigning(self) -> Iterator[str]:

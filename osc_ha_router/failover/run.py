@@ -203,7 +203,13 @@ class Failover:
                 ACTS[scene.plan.method](scene)
         except base.Trouble as trouble:
             scene.note(stage.sentence(trouble))
-        if scene.took is not None and not scene.took.active:
+        if scene.took is not None and scene.took.active:
+            if not scene.took.guarded:
+                scene.note(
+                    f'{scene.winner}: the ports of Open vSwitch could not be '
+                    'watched; its agent may have cut one off for up to 2 s'
+                )
+        elif scene.took is not None:
             reason = scene.took.reason
             scene.note(
                 _REASONS.get(reason or '')

@@ -73,7 +73,6 @@ def _found(begun: errand.Errand) -> protocol.Json:
     pids = [
         pid for family in begun.families() for pid in family if pid is not None
     ]
-    pid = pids[0] if pids else None
     return {
         'undone': begun.undone,
         'keepalived': pids,
@@ -82,15 +81,6 @@ def _found(begun: errand.Errand) -> protocol.Json:
         'nopreempt': conf['nopreempt'],
         'advert_int': conf['advert_int'],
         'namespace': begun.namespace.name,
-        'tools': {
-            'ip6tables': quieting.find(pid) is not None,
-            'conntrack': tools.find('conntrack', pid) is not None,
-            'ovs': None
-            not in (
-                tools.find('ovs-vsctl', pid),
-                tools.find('ovs-ofctl', pid),
-            ),
-        },
     }
 
 

@@ -221,7 +221,6 @@ class Line(base.Conversation):
             'nopreempt': conf.nopreempt,
             'advert_int': conf.advert_int,
             'namespace': shown.namespace,
-            'tools': {'ip6tables': True, 'conntrack': True, 'ovs': False},
         }
 
     def _raise(self, fields: dict[str, Any]) -> dict[str, Any]:
@@ -294,7 +293,7 @@ class Line(base.Conversation):
                 'reason': reason,
                 'restored': restored,
                 'revived': revived,
-                'guarded': False,
+                'guarded': self._nodes.guarded,
             }
         }
 

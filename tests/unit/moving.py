@@ -60,6 +60,8 @@ class Nodes(fakes.Backend):
         #: whether the L3 agent starts keepalived again
         self.respawns = True
         self.ports: list[dict[str, Any]] = []
+        #: whether there is an Open vSwitch to be watched
+        self.guarded = True
         self.neighbours: list[dict[str, Any]] = []
         self.connections: list[dict[str, Any]] | None = []
         #: told who is active now

@@ -112,8 +112,10 @@ class FormatTest(move.FailoverTest):
         result = self.failover()
         self.assertEqual(0, result.exit_code)
         table, _, rest = result.stdout.partition('\n\n')
-        for key in move.KEYS[:8]:
+        for key in move.KEYS[:7]:
             self.assertIn(key.split()[0], table)
+        self.assertLessEqual(max(map(len, table.splitlines())), 80)
+        self.assertIn('Health: OK\n', rest)
         self.assertNotIn('Notes', table)
         self.assertIn('r1', table)
         self.assertNotIn(self.well.router.id, table)

@@ -67,6 +67,12 @@ class EndTest(move.MoveTest):
                 self.assertEqual('OK', moved.report.health.value)
                 self.assertEqual([self.target], moved.report.active_hosts)
 
+    def test_ports_that_nobody_watches(self):
+        self.nodes.guarded = False
+        moved = self.move('promote')
+        self.assert_outcome('VERIFIED', 0, moved, 'Open vSwitch')
+        self.assertIn(self.target, moved.notes[0])
+
     def test_moved(self):
         self.nodes.learns = False
         with mock.patch.object(prepare, 'STAY', 0.1):
