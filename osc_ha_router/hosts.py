@@ -46,6 +46,7 @@ class Host:
     reachable: bool | None
     #: how long the look took
     seconds: float | None
+    #: why it could not be looked at
     failure: view.Failure | None = None
 
     @property
