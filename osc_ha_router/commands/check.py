@@ -17,14 +17,12 @@ from collections.abc import Iterable
 from collections.abc import Sequence
 import dataclasses
 import logging
-import shutil
 import textwrap
 from typing import Any
 
-from osc_lib.command import command
-
 from osc_ha_router.commands import base
 from osc_ha_router.commands import columns
+from osc_ha_router.commands import listing
 from osc_ha_router.commands import nagios
 from osc_ha_router.model import report
 
@@ -46,7 +44,7 @@ NARROW = ['Name', 'Health', 'Active Hosts', 'Reported Active', 'Findings']
 UNKNOWN, WARNING, ERROR = 3, 4, 5
 
 
-class CheckRouterHA(base.Look, command.Lister):
+class CheckRouterHA(base.Look, listing.Listing):
     """Check what HA routers really are.
 
     Compares what Neutron claims about each router with what the network
@@ -58,8 +56,6 @@ class CheckRouterHA(base.Look, command.Lister):
     2 wrong usage, 3 something could not be looked at, 4 warning, 5 error.
     With --nagios: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.
     """
-
-    _exit_code = 0
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
@@ -112,24 +108,14 @@ class CheckRouterHA(base.Look, command.Lister):
                 lambda: self._reports_of(parsed_args),
                 exit_code,
             )
-
-        # cliff has no exit code for what was listed, only for failures
-        def run() -> int:
-            super(CheckRouterHA, self).run(parsed_args)
-            return self._exit_code
-
-        return base.guarded(run)
+        return super().run(parsed_args)
 
     def take_action(
         self, parsed_args: argparse.Namespace
     ) -> tuple[Sequence[str], Iterable[Any]]:
-        self._details = (
-            parsed_args.formatter == 'table' and not parsed_args.columns
-        )
-        if self._details and not parsed_args.long:
-            parsed_args.columns = NARROW
+        self.narrow(parsed_args, COLUMNS if parsed_args.long else NARROW)
         reports = self._reports_of(parsed_args)
-        self._exit_code = exit_code(reports, parsed_args.fail_on)
+        self.exit_code = exit_code(reports, parsed_args.fail_on)
         if not reports:
             LOG.warning('There is no HA router here that you can see')
         if parsed_args.unhealthy:
@@ -152,18 +138,8 @@ class CheckRouterHA(base.Look, command.Lister):
         )
         return self.answer(parsed_args, question).reports
 
-    def produce_output(
-        self,
-        parsed_args: argparse.Namespace,
-        column_names: Sequence[str],
-        data: Iterable[Sequence[Any]],
-    ) -> int:
-        status = super().produce_output(parsed_args, column_names, data)
-        if self._details:
-            width = shutil.get_terminal_size().columns
-            for line in details(self._reports, width):
-                self.app.stdout.write(line + '\n')
-        return status
+    def words(self, width: int) -> Iterable[str]:
+        return details(self._reports, width)
 
 
 def exit_code(reports: Iterable[report.Report], fail_on: str) -> int:

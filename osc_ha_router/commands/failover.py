@@ -19,13 +19,10 @@ from collections.abc import Sequence
 import getpass
 import logging
 import os
-import shutil
 import socket
 import sys
 import textwrap
 from typing import Any
-
-from osc_lib.command import command
 
 from osc_ha_router import errors
 from osc_ha_router import text
@@ -34,6 +31,7 @@ from osc_ha_router.backends import registry
 from osc_ha_router.commands import base
 from osc_ha_router.commands import check
 from osc_ha_router.commands import columns
+from osc_ha_router.commands import listing
 from osc_ha_router.failover import plan as planning
 from osc_ha_router.failover import result as results
 from osc_ha_router.failover import run as running
@@ -62,7 +60,7 @@ NARROW = COLUMNS[:7]
 _BY_LIMIT = 80
 
 
-class FailoverRouterHA(base.Reach, command.Lister):
+class FailoverRouterHA(base.Reach, listing.Listing):
     """Move the active role of a router to a chosen node, and prove it.
 
     Looks first who is active and who can take over, says what it is going
@@ -76,7 +74,6 @@ class FailoverRouterHA(base.Reach, command.Lister):
     """
 
     auth_required = False
-    _exit_code = 0
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
@@ -133,13 +130,6 @@ class FailoverRouterHA(base.Reach, command.Lister):
         base.add_reach_options(parser)
         return parser
 
-    def run(self, parsed_args: argparse.Namespace) -> int:
-        def run() -> int:
-            super(FailoverRouterHA, self).run(parsed_args)
-            return self._exit_code
-
-        return base.guarded(run)
-
     def take_action(
         self, parsed_args: argparse.Namespace
     ) -> tuple[Sequence[str], Iterable[Any]]:
@@ -185,27 +175,13 @@ class FailoverRouterHA(base.Reach, command.Lister):
                     'themselves.\nWhere the router is active now, "openstack '
                     'router ha check" tells.'
                 ) from None
-        self._exit_code = done.outcome.exit_code
+        self.exit_code = done.outcome.exit_code
         self._done = done
-        self._details = (
-            parsed_args.formatter == 'table' and not parsed_args.columns
-        )
-        if self._details:
-            parsed_args.columns = list(NARROW)
+        self.narrow(parsed_args, NARROW)
         return COLUMNS, [_row(done)]
 
-    def produce_output(
-        self,
-        parsed_args: argparse.Namespace,
-        column_names: Sequence[str],
-        data: Iterable[Sequence[Any]],
-    ) -> int:
-        status = super().produce_output(parsed_args, column_names, data)
-        if self._details:
-            width = shutil.get_terminal_size().columns
-            for line in _details(self._done, width):
-                self.app.stdout.write(line + '\n')
-        return status
+    def words(self, width: int) -> Iterable[str]:
+        return _details(self._done, width)
 
     def _tell(self, phase: str, message: str) -> None:
         """Say on standard error what goes on, unless --quiet was given."""

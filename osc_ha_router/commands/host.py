@@ -16,16 +16,15 @@ import argparse
 from collections.abc import Collection
 from collections.abc import Iterable
 from collections.abc import Sequence
-import shutil
 import textwrap
 from typing import Any
 
 from cliff import columns as cliff_columns
-from osc_lib.command import command
 
 from osc_ha_router import errors
 from osc_ha_router import hosts
 from osc_ha_router.commands import base
+from osc_ha_router.commands import listing
 from osc_ha_router.diagnosis import catalogue
 
 COLUMNS = (
@@ -46,7 +45,7 @@ NARROW = list(COLUMNS[:-1])
 UNKNOWN = 3
 
 
-class ListHost(base.Look, command.Lister):
+class ListHost(base.Look, listing.Listing):
     """List the network nodes: what each one does, and how well.
 
     Looks at every HA router that you can see, and counts for each node with
@@ -56,8 +55,6 @@ class ListHost(base.Look, command.Lister):
     Exit status: 0 every node was looked at, whatever was seen there, 1 the
     command failed, 2 wrong usage, 3 a node could not be looked at.
     """
-
-    _exit_code = 0
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
@@ -69,22 +66,10 @@ class ListHost(base.Look, command.Lister):
         base.add_look_options(parser)
         return parser
 
-    def run(self, parsed_args: argparse.Namespace) -> int:
-        # cliff has no exit code for what was listed, only for failures
-        def run() -> int:
-            super(ListHost, self).run(parsed_args)
-            return self._exit_code
-
-        return base.guarded(run)
-
     def take_action(
         self, parsed_args: argparse.Namespace
     ) -> tuple[Sequence[str], Iterable[Any]]:
-        self._details = (
-            parsed_args.formatter == 'table' and not parsed_args.columns
-        )
-        if self._details and not parsed_args.long:
-            parsed_args.columns = NARROW
+        self.narrow(parsed_args, COLUMNS if parsed_args.long else NARROW)
         question = self.question(parsed_args, ())
         self._hosts = hosts.count(self.answer(parsed_args, question))
         if not self._hosts:
@@ -93,21 +78,11 @@ class ListHost(base.Look, command.Lister):
                 'There is no L3 agent that you can see: it needs the right '
                 'to list agents (policy get_agent, administrators by default)'
             )
-        self._exit_code = exit_code(self._hosts, question.ignore)
+        self.exit_code = exit_code(self._hosts, question.ignore)
         return COLUMNS, [_row(host) for host in self._hosts]
 
-    def produce_output(
-        self,
-        parsed_args: argparse.Namespace,
-        column_names: Sequence[str],
-        data: Iterable[Sequence[Any]],
-    ) -> int:
-        status = super().produce_output(parsed_args, column_names, data)
-        if self._details:
-            width = shutil.get_terminal_size().columns
-            for line in details(self._hosts, width):
-                self.app.stdout.write(line + '\n')
-        return status
+    def words(self, width: int) -> Iterable[str]:
+        return details(self._hosts, width)
 
 
 def exit_code(found: Iterable[hosts.Host], ignore: Collection[str]) -> int:
