@@ -84,6 +84,9 @@ class CrowdTest(base.TestCase):
 
     def test_interrupt_from_the_keyboard(self) -> None:
         self.place(**{host: 'User forced' for host in HOSTS[:8]})
+        # whoever starts this in the background has it ignored
+        handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+        self.addCleanup(signal.signal, signal.SIGINT, handler)
         before = base.children()
         interrupted: list[float] = []
 

@@ -55,7 +55,6 @@ class NodeTest(move.MoveTest):
                     self.well.pid(self.target, 'keepalived-vrrp'),
                 ),
                 sha256=self.well.conf(self.target).sha256,
-                tools=nodes.Tools(ip6tables=True, conntrack=True),
             ),
             self.node.begun,
         )
@@ -122,6 +121,7 @@ class NodeTest(move.MoveTest):
                 active=True,
                 restored=True,
                 revived=(nodes.Revived('qg-1', 1.0),),
+                guarded=True,
             ),
             took,
         )
