@@ -12,6 +12,8 @@
 
 
 import json
+import signal
+import subprocess
 import threading
 import time
 
@@ -123,6 +125,41 @@ class TestMoves(base.FailoverTest):
         self.assertEqual(0, first[0].exit_code, first[0].stderr)
         self.assertEqual([one], self.lab.active_nodes(self.router))
         self.assert_clean()
+
+    def test_interrupted(self) -> None:
+        """Ctrl-C before the role moves: it stays, and nothing is left."""
+        active, (standby, _) = self.settled()
+        before = self.traces()
+        command = [self.openstack, 'router', 'ha', 'failover', 'r1']
+        with subprocess.Popen(
+            self.lab.enter([*command, '--to', standby, '--auto-approve']),
+            env=self.lab.environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            # whoever runs this in the background has it ignored
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        ) as process:
+            assert process.stderr is not None
+            for line in process.stderr:
+                if 'takes over in' in line:
+                    break
+            began = time.monotonic()
+            process.send_signal(signal.SIGINT)
+            _, stderr = process.communicate(timeout=30)
+        self.assertLess(time.monotonic() - began, 3)
+        self.assertEqual(3, process.returncode, stderr)
+        self.assertIn('Interrupted', stderr)
+        self.assertNotIn('Traceback', stderr)
+        self.wait(
+            'the nodes to undo what was begun',
+            lambda: self.traces() == before,
+            10,
+        )
+        # as long as it would have taken
+        time.sleep(7)
+        self.assertEqual(before, self.traces())
+        self.assertEqual([active], self.lab.active_nodes(self.router))
 
     def test_check_during_a_move(self) -> None:
         """A check in the middle raises no alarm."""
