@@ -58,13 +58,13 @@ METHODS = {
             HANDOVER,
             'the target gets the highest priority, then keepalived on the '
             'old node is ended with SIGTERM and resigns',
-            f'the outage is 0.2 to 0.5 s; {_RESPAWN}',
+            f'the outage is up to about 0.1 s; {_RESPAWN}',
         ),
         Method(
             RELEASE,
             'keepalived on the old node is ended with SIGTERM and resigns; '
             'nothing is changed on the others',
-            f'the outage is 0.8 to 1.6 s, and VRRP chooses the winner; '
+            f'the outage is about 0.9 s, and VRRP chooses the winner; '
             f'{_RESPAWN}',
         ),
     )
