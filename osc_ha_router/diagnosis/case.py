@@ -88,7 +88,7 @@ def build(router: claim.Router, hosts: Iterable[view.HostView]) -> Case:
     views = {
         host: found
         for host, shown in looked.items()
-        if (found := _view(router.id, shown, host in agents)) is not None
+        if (found := _view(router, shown, host in agents)) is not None
     }
     # hosts that Neutron names first, then those with leftovers
     order = sorted(agents) + sorted(set(views) - set(agents))
@@ -119,25 +119,36 @@ def build(router: claim.Router, hosts: Iterable[view.HostView]) -> Case:
 
 
 def _view(
-    router_id: str, shown: view.HostView, hosting: bool
+    router: claim.Router, shown: view.HostView, hosting: bool
 ) -> view.NodeView | None:
     """Return the router's view, or None where there is none to judge."""
     for found in shown.views:
-        if found.router_id == router_id:
+        if found.router_id == router.id:
             break
     else:
         # a host that listed all it has, and has nothing of this router
         complete = shown.failure is None and shown.residents is not None
-        return view.NodeView(router_id, None) if hosting and complete else None
-    return found if hosting or not _empty(found) else None
+        return view.NodeView(router.id, None) if hosting and complete else None
+    return found if hosting or not _empty(router, found) else None
 
 
-def _empty(shown: view.NodeView) -> bool:
+def _empty(router: claim.Router, shown: view.NodeView) -> bool:
     """Whether a host without an agent for the router really has nothing.
 
-    A folder with keepalived.conf that outlived its router does no harm.
+    A folder with keepalived.conf that outlived its router does no harm. With
+    DVR the qrouter- namespace serves the instances of its host, with a
+    metadata proxy; the active role has no part in it.
     """
-    return shown.namespace is None and not shown.processes
+    processes = shown.processes or ()
+    if (
+        router.distributed
+        and (shown.namespace or '').startswith('qrouter-')
+        and not evidence.ha_devices(shown)
+    ):
+        return not any(
+            p.role.startswith(('keepalived', 'monitor')) for p in processes
+        )
+    return shown.namespace is None and not processes
 
 
 def _vips(

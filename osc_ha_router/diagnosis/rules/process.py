@@ -168,7 +168,18 @@ def forwarding(this: case.Case) -> Iterator[report.Finding]:
                     replica.host,
                     device=device,
                     observed=replica.observed,
+                    cure=_switch_off(replica.host, shown),
                 )
+
+
+def _switch_off(host: str, shown: view.NodeView) -> str:
+    if (shown.namespace or '').startswith('snat-'):
+        # with DVR an agent that starts switches it on
+        return (
+            f'switch it off on {host} as "openstack router ha finding show '
+            'RHA311" says, not by a restart of the L3 agent'
+        )
+    return f'restart the L3 agent on {host}'
 
 
 def _serves_ipv6(shown: view.NodeView) -> bool:

@@ -197,6 +197,27 @@ class CapturesTest(testtools.TestCase):
         )
         self.check('agent-disabled', 'WARNING', ('agent-disabled', host))
 
+    def test_dvr(self):
+        """Freshly made: Neutron lets the standbys forward IPv6."""
+        scene = Scene.of('dvr')
+        expected = {('ipv6-forwarding-on', host) for host in scene.standbys}
+        self.check('dvr', 'WARNING', *expected)
+        self.assertEqual(expected, scene.found())
+        for host in scene.names:
+            namespace = scene.shown(host).namespace
+            self.assertEqual(f'snat-{scene.router.id}', namespace)
+
+    def test_dvr_compute(self):
+        """A node that serves instances only has nothing left over."""
+        scene = self.check('dvr-compute', 'OK')
+        self.assertEqual(set(), scene.found())
+        host = only([h.host for h in scene.hosts if h.host not in scene.names])
+        namespace = scene.shown(host).namespace
+        self.assertEqual(f'qrouter-{scene.router.id}', namespace)
+        self.assertTrue(runs(scene.shown(host), 'haproxy'))
+        hosts = [replica.host for replica in scene.judge().replicas]
+        self.assertNotIn(host, hosts)
+
     def test_leftover_replica(self):
         scene = Scene.of('leftover-replica')
         host = only([h.host for h in scene.hosts if h.host not in scene.names])

@@ -14,6 +14,7 @@
 
 from tests.unit import scene as scenes
 from tests.unit.diagnosis import base
+from tests.unit.scene import Scene
 
 PID = scenes.PID
 
@@ -191,6 +192,21 @@ class ForwardingTest(base.RuleTest):
         self.assertIn(f'device {device} ', found.summary)
         self.assertIn('is standby', found.summary)
         self.assert_only(scene, ('ipv6-forwarding-on', self.standby))
+
+    def test_cure(self):
+        """With DVR restarting the agent would switch it on again."""
+        device = self.healthy.device(self.standby, 'qg-')
+        scene = self.healthy.with_view(
+            self.standby, ipv6_forwarding=('all', device)
+        )
+        found = self.finding(scene, 'ipv6-forwarding-on', self.standby)
+        self.assertIn(f'restart the L3 agent on {self.standby}', found.hint)
+        scene = Scene.of('dvr')
+        host, other = scene.standbys
+        scene = scene.with_view(other, ipv6_forwarding=())
+        found = self.finding(scene, 'ipv6-forwarding-on', host)
+        self.assertIn(f'switch it off on {host} ', found.hint)
+        self.assertIn('not by a restart', found.hint)
 
     def test_on_for_the_rest_of_a_standby(self):
         """As a former active node is left, to send no MLD reports."""

@@ -14,6 +14,7 @@
 
 from osc_ha_router.model import view
 from tests.unit.diagnosis import base
+from tests.unit.scene import Scene
 
 
 class NamespacesTest(base.RuleTest):
@@ -57,6 +58,22 @@ class LeftoversTest(base.RuleTest):
             self.standby, namespace=None, processes=()
         )
         self.assert_only(scene)
+
+    def test_with_dvr(self):
+        """What serves instances is no leftover, what can be active is."""
+        dvr = Scene.of('dvr-compute')
+        (host,) = {h.host for h in dvr.hosts} - {*dvr.names}
+        self.assert_only(dvr)
+        ha_device = dvr.device(dvr.reported, 'ha-')
+        for scene in (
+            dvr.with_new_process(host, 'keepalived'),
+            dvr.with_new_process(host, 'keepalived-astray'),
+            dvr.with_new_process(host, 'monitor'),
+            dvr.with_new_link(host, ha_device),
+            dvr.with_view(host, namespace=f'snat-{dvr.router.id}'),
+            dvr.with_router(distributed=False),
+        ):
+            self.finding(scene, 'leftover-replica', host)
 
     def test_not_claimed_without_the_agents(self):
         scene = self.healthy.with_router(agents=None)
