@@ -58,11 +58,15 @@ class LabTest(testtools.TestCase):
 
     def setUp(self) -> None:
         super().setUp()
-        # a lab that is not up is a failure, not a reason to skip
-        self.lab = Lab.attach()
+        self.lab = self.attach()
         self.router = self.lab.facts['router']
         #: the real command, with the plugin under test
         self.openstack = str(pathlib.Path(sys.prefix, 'bin', 'openstack'))
+
+    def attach(self) -> Lab:
+        """Return the lab to test on."""
+        # a lab that is not up is a failure, not a reason to skip
+        return Lab.attach()
 
     def settled(self) -> tuple[str, list[str]]:
         """Return r1's active node and its standbys, and mend it after."""

@@ -21,6 +21,7 @@ import sys
 
 from tests.lab.errors import LabError
 from tests.lab.lab import Lab
+from tests.lab.layout import Layout
 from tests.lab.progress import say
 
 
@@ -28,6 +29,11 @@ def main() -> int:
     """Do what the command line says; returns the exit code."""
     parser = argparse.ArgumentParser(
         prog="python -m tests.lab", description=__doc__
+    )
+    parser.add_argument(
+        "--dvr",
+        action="store_true",
+        help="the lab with distributed routers, beside the other one",
     )
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser(
@@ -60,7 +66,10 @@ def main() -> int:
 
 
 def _do(options: argparse.Namespace) -> int:
-    lab = Lab()
+    layout = Layout.default()
+    if options.dvr:
+        layout = layout.with_dvr()
+    lab = Lab(layout)
     if options.command == "up":
         lab.up()
     elif options.command == "down":
@@ -69,21 +78,22 @@ def _do(options: argparse.Namespace) -> int:
     elif options.command == "status":
         return _status(lab)
     elif options.command == "mend":
-        say(f"router r1 is settled, active on {Lab.attach().mend()}")
+        active = Lab.attach(layout).mend()
+        say(f"router r1 is settled, active on {active}")
     elif options.command == "shell":
-        return _inside([os.environ.get("SHELL") or "/bin/bash"])
+        return _inside(lab, [os.environ.get("SHELL") or "/bin/bash"])
     else:
         argv = options.argv[1:] if options.argv[:1] == ["--"] else options.argv
         if not argv:
             raise LabError(
                 "exec needs a command, such as: exec -- openstack router list"
             )
-        return _inside(argv)
+        return _inside(lab, argv)
     return 0
 
 
-def _inside(argv: list[str]) -> int:
-    lab = Lab.attach()
+def _inside(lab: Lab, argv: list[str]) -> int:
+    lab = Lab.attach(lab.layout)
     environment = lab.environment(os.environ.get("OS_CLOUD") or "lab")
     environment["PATH"] = (
         f"{lab.layout.venv / 'bin'}:{environment.get('PATH', os.defpath)}"
@@ -98,7 +108,7 @@ def _status(lab: Lab) -> int:
     for name, alive, pid in parts:
         word = "alive" if alive else "dead" if pid else "absent"
         print(f"{name:18} {word:7} {pid or ''}".rstrip())
-    lab = Lab.attach()
+    lab = Lab.attach(lab.layout)
     print()
     agents = [(a["host"], a["binary"], a["alive"]) for a in lab.admin.agents()]
     for host, binary, alive in sorted(agents):

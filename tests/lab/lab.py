@@ -45,8 +45,6 @@ from tests.lab.nodes import Node
 from tests.lab.progress import say
 from tests.lab.progress import until
 
-HINT = "try: python -m tests.lab up"
-
 
 class Lab:
     """A cloud of three network nodes on this machine."""
@@ -68,12 +66,14 @@ class Lab:
         """
         lab = cls(layout)
         if not lab.layout.facts.exists():
-            raise LabDown(f"the lab is not up; {HINT}")
+            raise LabDown(f"the lab is not up; {lab.layout.hint}")
         vital = [f"{CONTROL}.{name}" for name in control.DAEMONS]
         vital += [f"{name}.anchor" for name in NODES]
         if dead := [name for name in vital if not lab.daemons.alive(name)]:
             names = " ".join(dead)
-            raise LabDown(f"the lab is broken, not alive: {names}; {HINT}")
+            raise LabDown(
+                f"the lab is broken, not alive: {names}; {lab.layout.hint}"
+            )
         return lab
 
     @property
@@ -86,7 +86,8 @@ class Lab:
         try:
             text = self.layout.facts.read_text()
         except FileNotFoundError as error:
-            raise LabDown(f"the lab is not up; {HINT}") from error
+            hint = self.layout.hint
+            raise LabDown(f"the lab is not up; {hint}") from error
         found: dict[str, str] = json.loads(text)
         return found
 
@@ -245,18 +246,24 @@ class Lab:
 
         Switches that look for r1 on the wrong node are told.
         """
-        facts = facts or self.facts
+        found = facts or self.facts
+        if self.layout.distributed:
+            # The floating IP does not lead through the active node.
+            self._announce(found)
 
         def look() -> bool:
-            if self.ping(facts["floating_ip"]):
+            if self.ping(found["floating_ip"]):
                 return True
-            for name in self.active_nodes(facts["router"]):
-                replica = self.nodes[name].router(facts["router"])
-                near = (EXTERNAL_GATEWAY, facts["server_ip"])
-                repairs.announce(replica, *near)
+            self._announce(found)
             return False
 
         until("the floating IP to answer", look, timeout, 0.1)
+
+    def _announce(self, facts: dict[str, str]) -> None:
+        for name in self.active_nodes(facts["router"]):
+            replica = self.nodes[name].router(facts["router"])
+            near = (EXTERNAL_GATEWAY, facts["server_ip"])
+            repairs.announce(replica, *near)
 
     def gateway(self, router_id: str) -> str:
         """A router's own IPv4 address on the external network."""
@@ -335,7 +342,8 @@ class Lab:
             path = f"/routers/{router['id']}"
             query = f"/ports?device_id={router['id']}"
             for port in self.admin.neutron("GET", query)["ports"]:
-                if port["device_owner"].endswith("replicated_interface"):
+                owner = port["device_owner"]
+                if owner.endswith(("replicated_interface", "_distributed")):
                     body = {"port_id": port["id"]}
                     verb = f"{path}/remove_router_interface"
                     self.demo.neutron("PUT", verb, body)

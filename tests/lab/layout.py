@@ -74,6 +74,9 @@ class Layout:
     """
 
     state: Path
+    #: whether its routers are distributed (DVR), with the active role in the
+    #: snat- namespaces
+    distributed: bool = False
 
     @classmethod
     def default(cls) -> Layout:
@@ -81,6 +84,16 @@ class Layout:
         return cls(
             Path(os.environ.get(STATE_VARIABLE) or DEFAULT_STATE).absolute()
         )
+
+    def with_dvr(self) -> Layout:
+        """The lab with DVR that can be up beside this one."""
+        return Layout(self.state / "dvr", distributed=True)
+
+    @property
+    def hint(self) -> str:
+        """What to do when the lab is not up."""
+        option = " --dvr" if self.distributed else ""
+        return f"try: python -m tests.lab{option} up"
 
     @property
     def prefix(self) -> str:
@@ -100,8 +113,12 @@ class Layout:
 
     @property
     def venv(self) -> Path:
-        """Keystone, Neutron and an `openstack` command; kept by `down`."""
-        return self.state / "venv"
+        """Keystone, Neutron and an `openstack` command; kept by `down`.
+
+        A lab with DVR has that of the one beside it.
+        """
+        folder = self.state.parent if self.distributed else self.state
+        return folder / "venv"
 
     @property
     def run(self) -> Path:

@@ -28,6 +28,13 @@ from tests.lab.progress import until
 if TYPE_CHECKING:
     from tests.lab.lab import Lab
 
+#: The owners of a router's ports that do not follow the active role: one on
+#: each node, or on all nodes at once.
+STAYING = (
+    "network:router_ha_interface",
+    "network:router_interface_distributed",
+)
+
 
 def unsettled(lab: Lab, router_id: str) -> str | None:
     """What is not well with a router, in one line, or None.
@@ -114,7 +121,7 @@ def _unfinished(lab: Lab, router_id: str) -> str | None:
     active = lab.active_nodes(router_id)
     ports = lab.admin.neutron("GET", f"/ports?device_id={router_id}")["ports"]
     for port in ports:
-        moves = port["device_owner"] != "network:router_ha_interface"
+        moves = port["device_owner"] not in STAYING
         if moves and [port["binding:host_id"]] != active:
             return f"port {port['id']} is bound to {port['binding:host_id']}"
     return None

@@ -130,8 +130,8 @@ class Node(Space):
         self.run(["mkdir", "-p", "/etc/neutron", "/run/lock/neutron"])
         for name, text in {
             "neutron.conf": settings.node(self.name),
-            "openvswitch_agent.ini": settings.openvswitch_agent(),
-            "l3_agent.ini": settings.l3_agent(),
+            "openvswitch_agent.ini": settings.openvswitch_agent(self.layout),
+            "l3_agent.ini": settings.l3_agent(self.layout),
         }.items():
             self.run(["tee", f"/etc/neutron/{name}"], input=text)
         self.start_ovs_agent()

@@ -16,6 +16,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+import fcntl
 import hashlib
 import os
 from pathlib import Path
@@ -73,8 +74,11 @@ def _environment() -> dict[str, str]:
 
 def install(layout: Layout) -> None:
     """Install what is missing; quick when nothing is."""
-    _debian()
-    _venv(layout)
+    # Two labs can have one venv, see `Layout.venv`.
+    with open(layout.venv.parent / "packages.lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        _debian()
+        _venv(layout)
 
 
 def missing() -> list[str]:

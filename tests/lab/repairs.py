@@ -79,7 +79,8 @@ def links_up(replica: Replica) -> None:
     listing = replica.run(["ip", "-json", "link", "show"], check=False).stdout
     for item in json.loads(listing or "[]"):
         name = item.get("ifname", "")
-        if name[:3] in ("ha-", "qr-", "qg-") and "UP" not in item["flags"]:
+        ours = name.startswith(("ha-", "qr-", "qg-", "sg-"))
+        if ours and "UP" not in item["flags"]:
             replica.run(["ip", "link", "set", name, "up"], check=False)
 
 
@@ -158,14 +159,16 @@ def lacking(replica: Replica) -> str | None:
     sysctl = ["sysctl", "-n", _FORWARDING]
     if active and replica.run(sysctl, check=False).stdout.strip() != "1":
         return "IPv6 forwarding is off"
-    if bool(replica.program_pids("haproxy")) != active:
+    # With DVR these are in the qrouter- namespaces, and haproxy on each node.
+    helpers = not replica.node.layout.distributed
+    if helpers and bool(replica.program_pids("haproxy")) != active:
         return f"haproxy {'does not run' if active else 'runs'}"
     radvd = f"/var/lib/neutron/ra/{replica.router_id}.radvd.conf"
     wanted = (
         active
         and not replica.node.run(["test", "-s", radvd], check=False).returncode
     )
-    if bool(replica.program_pids("radvd")) != wanted:
+    if helpers and bool(replica.program_pids("radvd")) != wanted:
         return f"radvd {'does not run' if wanted else 'runs'}"
     if active:
         have = replica.run(["ip", "route"], check=False).stdout

@@ -32,12 +32,13 @@ _MONITOR = "neutron-keepalived-state-change"
 
 
 class Replica:
-    """A router's namespace on a node."""
+    """A router's namespace on a node: the one with the HA device."""
 
     def __init__(self, node: Space, router_id: str) -> None:
         self.node = node
         self.router_id = router_id
-        self.namespace = f"qrouter-{router_id}"
+        kind = "snat" if node.layout.distributed else "qrouter"
+        self.namespace = f"{kind}-{router_id}"
         self.folder = f"/var/lib/neutron/ha_confs/{router_id}"
 
     def run(

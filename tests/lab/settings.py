@@ -169,6 +169,7 @@ def neutron(layout: Layout) -> str:
         "auth_strategy": "keystone",
         "api_paste_config": layout.venv / "etc/neutron/api-paste.ini",
         "l3_ha": True,
+        "router_distributed": layout.distributed,
         "max_l3_agents_per_router": 3,
         "agent_down_time": AGENT_DOWN_TIME,
         "rpc_workers": 1,
@@ -218,7 +219,7 @@ def node(name: str) -> str:
     return ini(sections)
 
 
-def openvswitch_agent() -> str:
+def openvswitch_agent(layout: Layout) -> str:
     """openvswitch_agent.ini: in user space, without a kernel module."""
     return ini(
         {
@@ -227,7 +228,10 @@ def openvswitch_agent() -> str:
                 "bridge_mappings": f"{PHYSNET}:{PHYSICAL_BRIDGE}",
                 "ovsdb_connection": "tcp:127.0.0.1:6640",
             },
-            "agent": {"tunnel_types": ""},
+            "agent": {
+                "tunnel_types": "",
+                "enable_distributed_routing": layout.distributed,
+            },
             "securitygroup": {
                 "enable_security_group": False,
                 "firewall_driver": "noop",
@@ -236,12 +240,13 @@ def openvswitch_agent() -> str:
     )
 
 
-def l3_agent() -> str:
+def l3_agent(layout: Layout) -> str:
     """l3_agent.ini."""
     return ini(
         {
             "DEFAULT": {
                 "interface_driver": "openvswitch",
+                "agent_mode": "dvr_snat" if layout.distributed else "legacy",
                 "ha_vrrp_advert_int": VRRP_ADVERT_INTERVAL,
                 "enable_metadata_proxy": True,
             },

@@ -44,9 +44,7 @@ class Space:
         """The pid of the process that keeps the namespaces, or LabDown."""
         record = self.daemons.find(f"{self.name}.anchor")
         if record is None or not record.alive:
-            raise LabDown(
-                f"{self.name} is not up; try: python -m tests.lab up"
-            )
+            raise LabDown(f"{self.name} is not up; {self.layout.hint}")
         return record.pid
 
     def path(self, name: str) -> Path:
