@@ -249,17 +249,18 @@ class Lab:
         found = facts or self.facts
         if self.layout.distributed:
             # The floating IP does not lead through the active node.
-            self._announce(found)
+            self.announce(found)
 
         def look() -> bool:
             if self.ping(found["floating_ip"]):
                 return True
-            self._announce(found)
+            self.announce(found)
             return False
 
         until("the floating IP to answer", look, timeout, 0.1)
 
-    def _announce(self, facts: dict[str, str]) -> None:
+    def announce(self, facts: dict[str, str]) -> None:
+        """Tell switches that look for the router on the wrong node."""
         for name in self.active_nodes(facts["router"]):
             replica = self.nodes[name].router(facts["router"])
             near = (EXTERNAL_GATEWAY, facts["server_ip"])
