@@ -41,7 +41,7 @@ def act(scene: stage.Stage) -> None:
         scene,
         [target],
         timeout=4 * advert + 1,
-        hold=advert + 0.5,
+        hold=advert + prepare.SETTLE,
         stay=prepare.STAY,
         resign=True,
     ) as watching:

@@ -19,6 +19,9 @@ from osc_ha_router.failover import stage
 #: seconds that the new node is looked after at most: Neutron's agents wire
 #: the ports anew when they have learned of the move
 STAY = 20.0
+#: seconds beyond an advertisement interval until keepalived.conf is put
+#: back: the others must have heard the high priority once
+SETTLE = 0.5
 #: seconds that keepalived gets to read its file again
 RELOAD = 0.3
 

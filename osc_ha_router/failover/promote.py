@@ -27,7 +27,6 @@ from osc_ha_router.failover import stage
 
 #: the highest that VRRP leaves to other than the owner of the address
 PRIORITY = 254
-_SETTLE = 0.5
 _PATIENCE = 4.0
 
 
@@ -51,8 +50,7 @@ def act(scene: stage.Stage) -> None:
         scene,
         [target],
         timeout=delay + _PATIENCE,
-        # the others must have heard the high priority once
-        hold=advert + _SETTLE,
+        hold=advert + prepare.SETTLE,
         stay=prepare.STAY,
     ) as watching:
         scene.took = watching.result()

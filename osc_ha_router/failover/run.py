@@ -19,6 +19,7 @@ import contextlib
 import dataclasses
 import functools
 import threading
+import time
 
 from osc_ha_router import engine
 from osc_ha_router import errors
@@ -306,7 +307,7 @@ class Failover:
             ):
                 break
             self._tell('wait', '; '.join(verdict.reasons))
-            threading.Event().wait(_LOOK)
+            time.sleep(_LOOK)
         return result.Result(
             outcome=verdict.outcome,
             source=plan.source,

@@ -38,8 +38,8 @@ METHODS = ('promote', 'handover', 'release')
 _TIMES: dict[Any, dict[str, float]] = {
     run: {'_POLL': 0.02, '_WIRED': 0.02, '_LOOK': 0.05, '_SPARE': 0.5},
     lookout: {'_BEFORE': 0.02, '_LAST': 0.2},
-    prepare: {'RELOAD': 0.02},
-    promote: {'_SETTLE': 0.05, '_PATIENCE': 0.5},
+    prepare: {'RELOAD': 0.02, 'SETTLE': 0.05},
+    promote: {'_PATIENCE': 0.5},
 }
 
 
