@@ -85,8 +85,9 @@ def import_(
 ) -> protocol.Json:
     """Adds neighbours and connections to the router's.
 
-    What is there already stays as it is. Fields of the request:
-    ``neighbours`` and ``connections``, lists of what ``export`` has sent.
+    What is there already stays if it will do, and is replaced if it is out
+    of date. Fields of the request: ``neighbours`` and ``connections``, lists
+    of what ``export`` has sent.
 
     :returns: the number of ``neighbours`` and of ``connections`` (null if
         there is no way) that are there now, of those ``refused``, and

@@ -25,6 +25,7 @@ from osc_ha_router.node import conf as confs
 from osc_ha_router.node import daemon
 from osc_ha_router.node import errand
 from osc_ha_router.node import errors
+from osc_ha_router.node import hold
 from osc_ha_router.node import journal
 from osc_ha_router.node import protocol
 from osc_ha_router.node import quiet as quieting
@@ -35,6 +36,15 @@ from osc_ha_router.node import tools
 _BY = 120
 #: seconds
 _LONGEST = 900
+#: what is known where there is nothing of the router
+_NOTHING = {
+    'keepalived': [],
+    'sha256': None,
+    'priority': None,
+    'nopreempt': None,
+    'advert_int': None,
+    'namespace': None,
+}  # type: protocol.Json
 #: the highest but one: 255 belongs to who owns the address
 _HIGHEST = 254
 
@@ -47,7 +57,9 @@ def begin(
     """Takes the router's lock; what a dead predecessor left is undone.
 
     Fields: ``by`` (who it is, for those who are refused meanwhile),
-    ``seconds`` (what is left then is undone, and the conversation ends).
+    ``seconds`` (what is left then is undone, and the conversation ends),
+    ``bare`` (the lock will do where there is nothing of the router; then no
+    more than ``undone`` is known).
 
     :returns: ``undone``, and what the router is like here
     :raises ProgramError: ``locked``, ``absent``, ``unfit``, ``left``
@@ -58,7 +70,10 @@ def begin(
     seconds = protocol.seconds(fields, 'seconds', _LONGEST)
     if seconds < 1:
         raise errors.BadRequest('"seconds" must be at least 1')
-    begun = errands.begin(router_id, by, seconds)
+    bare = protocol.flag(fields, 'bare')
+    begun = errands.begin(router_id, by, seconds, bare)
+    if isinstance(begun, hold.Hold):
+        return dict(_NOTHING, undone=begun.undone)
     try:
         return _found(begun)
     except BaseException:

@@ -26,9 +26,13 @@ from osc_ha_router.node import ctnetlink
 from osc_ha_router.node import errors
 from osc_ha_router.node import netlink
 from osc_ha_router.node import protocol
+from osc_ha_router.node import values
 
 #: connections that are read, and those of one import
 MOST = 100000
+#: seconds by which an entry may expire earlier than the one that it stands
+#: for: as long as lies between the transfers of one move
+_OLDER = 30
 
 _IGMP, _DCCP, _VRRP = 2, 33, 112
 #: DCCP has more state than the kernel shows
@@ -75,7 +79,12 @@ def read() -> typing.Tuple[
 def write(
     connections: typing.Sequence[ctnetlink.Connection],
 ) -> typing.Tuple[int, int, typing.Optional[str]]:
-    """Adds connections to this namespace; those that it has stay.
+    """Adds connections to this namespace.
+
+    A router that has been active here before still has those of that time,
+    for up to five days. The kernel would go by their sequence numbers, and
+    take what comes now for invalid. So what is in the way is replaced,
+    unless it will do: what was added a moment ago is left as it is.
 
     :returns: how many are there now, how many are not, and why
     :raises Unable: the kernel takes none at all
@@ -83,14 +92,49 @@ def write(
     if not connections:
         return 0, 0, None
     try:
-        answers = ctnetlink.write(connections)
+        wanted = {_key(each): each for each in connections}
+        for each in ctnetlink.read():
+            if _will_do(each, wanted.get(_key(each))):
+                del wanted[_key(each)]
+        missing = list(wanted.values())
+        answers = ctnetlink.write(missing)
+        taken = [
+            missing[number]
+            for number, answer in enumerate(answers)
+            if answer == errno.EEXIST
+        ]
+        if taken:
+            ctnetlink.forget(taken)
+            answers = [each for each in answers if each != errno.EEXIST]
+            answers += ctnetlink.write(taken)
     except (OSError, netlink.NetlinkError) as error:
         raise Unable('connections cannot be written: %s' % error) from None
-    bad = [each for each in answers if each not in (0, errno.EEXIST)]
+    bad = [each for each in answers if each]
     reason = None
     if bad:
         reason = 'the kernel refuses connections: %s' % os.strerror(bad[0])
-    return len(answers) - len(bad), len(bad), reason
+    return len(connections) - len(bad), len(bad), reason
+
+
+def _key(
+    connection: ctnetlink.Connection,
+) -> typing.Tuple[int, ctnetlink.Way, int]:
+    """What the kernel finds a connection by."""
+    return connection.protocol, connection.original, connection.zone
+
+
+def _will_do(
+    there: ctnetlink.Connection,
+    wanted: typing.Optional[ctnetlink.Connection],
+) -> bool:
+    """Whether an entry of this node is as good as the one to be added."""
+    if wanted is None or there.timeout < wanted.timeout - _OLDER:
+        return False
+    if wanted.protocol == ctnetlink.TCP and not all(
+        flags & ctnetlink.LIBERAL for flags in there.flags
+    ):
+        return False
+    return there == wanted._replace(timeout=there.timeout, flags=there.flags)
 
 
 def worth(connection: ctnetlink.Connection) -> bool:
@@ -210,7 +254,7 @@ def _host(value: object) -> str:
     """An address in its usual spelling."""
     if not isinstance(value, str):
         raise TypeError(value)
-    family = socket.AF_INET6 if ':' in value else socket.AF_INET
+    family = values.family(value)
     try:
         return socket.inet_ntop(family, socket.inet_pton(family, value))
     except OSError:

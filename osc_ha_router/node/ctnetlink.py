@@ -28,7 +28,7 @@ from osc_ha_router.node import values
 
 NETLINK_NETFILTER = 12
 
-_NEW, _GET = 0x100, 0x101
+_NEW, _GET, _DELETE = 0x100, 0x101, 0x102
 _FAMILY = struct.Struct('=BBH')
 
 _ORIGINAL, _REPLY, _STATUS, _PROTOINFO, _NAT_SOURCE = 1, 2, 3, 4, 6
@@ -54,7 +54,7 @@ CONFIRMED = 0x8
 
 #: a window scale that was agreed; the peer keeps to the standard even if its
 #: numbers seem wrong: those of before are not known here
-_SCALED, _LIBERAL = 0x1, 0x8
+_SCALED, LIBERAL = 0x1, 0x8
 
 TCP, SCTP, ICMP, ICMP6 = 6, 132, 1, 58
 
@@ -128,6 +128,36 @@ def write(connections: typing.Sequence[Connection]) -> typing.List[int]:
         )
 
 
+def forget(connections: typing.Sequence[Connection]) -> None:
+    """Deletes whatever is in the way of connections that cannot be added.
+
+    That has the addresses of one of their directions, and need not be the
+    same connection. Where there is nothing, nothing happens.
+
+    :raises NetlinkError: the kernel answers nonsense, or nothing
+    :raises OSError: it does not know of connections
+    """
+    with netlink.Socket(NETLINK_NETFILTER) as channel:
+        channel.change(
+            _DELETE,
+            0,
+            [
+                _subject(each, kind, way)
+                for each in connections
+                for kind, way in (
+                    (_ORIGINAL, each.original),
+                    (_REPLY, each.reply),
+                )
+            ],
+        )
+
+
+def _subject(connection: Connection, kind: int, way: Way) -> bytes:
+    """What names one entry by one of its directions."""
+    body = _header(way) + _told_way(kind, connection.protocol, way)
+    return body + _told_zone(connection.zone)
+
+
 def answered(protocol: int, way: Way) -> Way:
     """The direction of the answers, as it is without address translation."""
     back = way.destination_port
@@ -191,9 +221,7 @@ def encode(connection: Connection) -> bytes:
     status = connection.status & (SEEN_REPLY | ASSURED)
     version = 6 if ':' in original.source else 4
     parts = [
-        _FAMILY.pack(
-            socket.AF_INET6 if version == 6 else socket.AF_INET, 0, 0
-        ),
+        _header(original),
         _told_way(_ORIGINAL, number, original),
         _told_way(_REPLY, number, answered(number, original)),
         netlink.attribute(_STATUS, struct.pack('>I', status | CONFIRMED)),
@@ -203,10 +231,7 @@ def encode(connection: Connection) -> bytes:
         parts.append(
             netlink.attribute(_MARK, struct.pack('>I', connection.mark))
         )
-    if connection.zone:
-        parts.append(
-            netlink.attribute(_ZONE, struct.pack('>H', connection.zone))
-        )
+    parts.append(_told_zone(connection.zone))
     if connection.status & DESTINATION_NAT:
         port = None if number in _PING else reply.source_port
         parts.append(_nat(_NAT_DESTINATION, version, reply.source, port))
@@ -218,6 +243,14 @@ def encode(connection: Connection) -> bytes:
     elif number == SCTP:
         parts.append(_told_sctp(connection))
     return b''.join(parts)
+
+
+def _header(way: Way) -> bytes:
+    return _FAMILY.pack(values.family(way.source), 0, 0)
+
+
+def _told_zone(zone: int) -> bytes:
+    return netlink.attribute(_ZONE, struct.pack('>H', zone)) if zone else b''
 
 
 def _way(raw: bytes) -> typing.Optional[typing.Tuple[int, Way]]:
@@ -309,7 +342,7 @@ def _tcp(raw: bytes) -> typing.Tuple[int, _Pair, _Pair]:
 def _told_tcp(connection: Connection) -> bytes:
     body = netlink.attribute(_TCP_STATE, bytes((connection.state,)))
     for index in (0, 1):
-        flags = connection.flags[index] | _LIBERAL
+        flags = connection.flags[index] | LIBERAL
         if flags & _SCALED:
             scale = connection.pair[index]
             body += netlink.attribute(_TCP_SCALES[index], bytes((scale,)))

@@ -30,9 +30,9 @@ from osc_ha_router.node import errors
 from osc_ha_router.node import files
 from osc_ha_router.node import folder as folders
 from osc_ha_router.node import guardian
+from osc_ha_router.node import hold
 from osc_ha_router.node import journal as journals
 from osc_ha_router.node import keepalived
-from osc_ha_router.node import lock
 from osc_ha_router.node import namespaces
 from osc_ha_router.node import place
 from osc_ha_router.node import protocol
@@ -61,16 +61,18 @@ class Errand:
         self.deadline = time.monotonic() + seconds
         self._trap = trap
         with contextlib.ExitStack() as stack:
-            self._traveller = stack.enter_context(namespaces.Traveller())
-            found = place.find(self._traveller, router_id)
+            #: enters namespaces
+            self.traveller = stack.enter_context(namespaces.Traveller())
+            found = place.find(self.traveller, router_id)
             #: the one that holds the ha- device
             self.namespace = found.namespace
             #: of keepalived.conf
             self.conf_path = found.conf_path
-            self._folder = _open(os.path.dirname(found.conf_path))
-            stack.callback(self._folder.close)
+            #: the one with keepalived.conf
+            self.folder = _open(os.path.dirname(found.conf_path))
+            stack.callback(self.folder.close)
             since = recovery.now()
-            self._lock = _take(router_id, by, since, found.conf_path)
+            self._lock = hold.take(router_id, by, since, found.conf_path)
             stack.callback(self._lock.close)
             stack.callback(self._lock.remove)
             #: what a predecessor who was killed had left, in sentences
@@ -89,9 +91,9 @@ class Errand:
             self._guardian = guardian.Guardian(
                 seconds,
                 [
-                    self._folder.descriptor,
+                    self.folder.descriptor,
                     self._lock.descriptor,
-                    self._traveller.descriptor,
+                    self.traveller.descriptor,
                 ],
                 self._rescue,
             )
@@ -106,7 +108,7 @@ class Errand:
         """
         with contextlib.ExitStack() as stack:
             try:
-                stack.enter_context(self._traveller.inside(self.namespace))
+                stack.enter_context(self.traveller.inside(self.namespace))
                 if namespaces.current() != self.namespace.inode:
                     raise namespaces.Stale(
                         '%s is another one now' % self.namespace.name
@@ -121,7 +123,7 @@ class Errand:
         :raises ProgramError: ``absent``, ``unfit``
         """
         try:
-            data = self._folder.conf()
+            data = self.folder.conf()
         except (files.Unfit, OSError) as error:
             raise errors.ProgramError(errors.UNFIT, str(error)) from None
         if data is None:
@@ -144,7 +146,7 @@ class Errand:
 
     def families(self) -> typing.List[daemon.Family]:
         """The router's live keepalived processes."""
-        return daemon.find(self._traveller, self.namespace.name, self._folder)
+        return daemon.find(self.traveller, self.namespace.name, self.folder)
 
     def keepalived(self) -> typing.Tuple[int, int]:
         """Pids of the live keepalived parent and its VRRP child.
@@ -181,9 +183,9 @@ class Errand:
         """
         with self._trap.held():
             before = self._journal.file
-            self._journal.file = _change(before, expected, data)
+            self._journal.file = journals.changed(before, expected, data)
             self._save()
-            if not self._folder.replace(expected, data):
+            if not self.folder.replace(expected, data):
                 self._journal.file = before
                 self._save()
                 raise errors.ProgramError(
@@ -191,7 +193,7 @@ class Errand:
                     '%s was rewritten just now' % self.conf_path,
                 )
             told = daemon.reload(
-                self._traveller, self.namespace.name, self._folder
+                self.traveller, self.namespace.name, self.folder
             )
         if not told:
             raise errors.ProgramError(
@@ -219,9 +221,7 @@ class Errand:
         """
         with self._trap.held():
             try:
-                result = undo.file(
-                    self._traveller, self._folder, self._journal
-                )
+                result = undo.file(self.traveller, self.folder, self._journal)
             except (OSError, files.Unfit) as error:
                 raise errors.ProgramError(
                     errors.LEFT,
@@ -239,7 +239,7 @@ class Errand:
         with self._trap.held():
             try:
                 return undo.everything(
-                    self._traveller, self._folder, self._journal
+                    self.traveller, self.folder, self._journal
                 )
             except undo.Trouble as error:
                 raise errors.ProgramError(errors.LEFT, str(error)) from None
@@ -254,11 +254,11 @@ class Errand:
             return self.undo()
 
     def _save(self) -> None:
-        journals.save(self._folder, self._journal)
+        journals.save(self.folder, self._journal)
 
     def _settle(self, paths: typing.Sequence[str]) -> typing.List[str]:
         try:
-            settled = recovery.settle(self._traveller, self.router_id, paths)
+            settled = recovery.settle(self.traveller, self.router_id, paths)
         except recovery.Left as error:
             raise errors.ProgramError(errors.LEFT, str(error)) from None
         return settled.sentences if settled else []
@@ -269,37 +269,45 @@ class Errand:
         What has happened since then only the journal knows.
         """
         try:
-            self._folder.tidy()
-            journal = journals.load(self._folder, self.router_id)
+            self.folder.tidy()
+            journal = journals.load(self.folder, self.router_id)
             if journal is None or journal.token != self._journal.token:
                 return
-            undo.file(self._traveller, self._folder, journal)
+            undo.file(self.traveller, self.folder, journal)
             if journal.quiet:
                 time.sleep(_AFTERMATH)
-            undo.everything(self._traveller, self._folder, journal)
+            undo.everything(self.traveller, self.folder, journal)
         finally:
             self._lock.remove()
+
+
+#: what a conversation has begun
+Held = typing.Union[Errand, hold.Hold]
 
 
 class Errands:
     """The errands of one conversation."""
 
     def __init__(self) -> None:
-        self._under_way = {}  # type: typing.Dict[str, Errand]
+        self._under_way = {}  # type: typing.Dict[str, Held]
         self._trap = ending.Trap()
 
-    def begin(self, router_id: str, by: str, seconds: float) -> Errand:
+    def begin(
+        self, router_id: str, by: str, seconds: float, bare: bool = False
+    ) -> Held:
         """Takes a router's lock.
 
         From now on a signal that ends the program first undoes everything,
         and so does the passing of the time.
 
+        :param bare: whether the lock alone will do where there is no
+            namespace or no keepalived.conf
         :raises ProgramError: as ``Errand``
         """
         self._trap.arm()
         with self._trap.held():
             try:
-                begun = Errand(router_id, by, seconds, self._trap)
+                begun = self._take(router_id, by, seconds, bare)
                 self._under_way[router_id] = begun
             finally:
                 self._set_clock()
@@ -307,6 +315,21 @@ class Errands:
 
     def of(self, router_id: str) -> Errand:
         """The errand of a router.
+
+        :raises ProgramError: ``no-errand``, and ``absent`` where the lock
+            alone was taken
+        """
+        found = self.held(router_id)
+        if isinstance(found, hold.Hold):
+            raise errors.ProgramError(
+                errors.ABSENT,
+                'router %s has no namespace with an ha- device, or no '
+                'keepalived.conf, here' % router_id,
+            )
+        return found
+
+    def held(self, router_id: str) -> Held:
+        """The errand of a router, or its lock without more.
 
         :raises ProgramError: ``no-errand``
         """
@@ -325,7 +348,7 @@ class Errands:
         :raises ProgramError: ``no-errand``, ``left``
         """
         with self._trap.held():
-            ended = self.of(router_id)
+            ended = self.held(router_id)
             del self._under_way[router_id]
             try:
                 return ended.end()
@@ -343,6 +366,16 @@ class Errands:
                     # journal, for whoever looks next.
                     continue
 
+    def _take(
+        self, router_id: str, by: str, seconds: float, bare: bool
+    ) -> Held:
+        try:
+            return Errand(router_id, by, seconds, self._trap)
+        except errors.ProgramError as error:
+            if not bare or error.kind != errors.ABSENT:
+                raise
+        return hold.Hold(router_id, by, seconds)
+
     def _set_clock(self) -> None:
         """Without errands, signals and time are what they always are."""
         if not self._under_way:
@@ -357,29 +390,3 @@ def _open(path: str) -> folders.Folder:
         return folders.Folder(path)
     except OSError as error:
         raise errors.ProgramError(errors.ABSENT, str(error)) from None
-
-
-def _take(router_id: str, by: str, since: str, conf_path: str) -> lock.Lock:
-    owner = {'by': by, 'since': since, 'pid': os.getpid(), 'conf': conf_path}
-    try:
-        return lock.Lock(router_id, owner)
-    except lock.Locked as error:
-        raise errors.ProgramError(
-            errors.LOCKED,
-            'a change of router %s by %s is under way since %s'
-            % ((router_id,) + recovery.told(error.owner)),
-        ) from None
-
-
-def _change(
-    before: typing.Optional[journals.File], expected: bytes, data: bytes
-) -> journals.File:
-    """What the journal says of keepalived.conf from now on.
-
-    :param before: what it has said; somebody else may have rewritten the
-        file since, and then that is what is put back
-    """
-    original, written = expected, []  # type: bytes, typing.List[str]
-    if before is not None and journals.digest(expected) in before.written:
-        original, written = before.original, before.written
-    return journals.File(original, written + [journals.digest(data) or ''])

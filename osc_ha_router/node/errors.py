@@ -30,8 +30,10 @@ UNFIT = 'unfit'
 NO_KEEPALIVED = 'no-keepalived'
 #: the operation belongs to a change that has not begun
 NO_ERRAND = 'no-errand'
-#: what somebody before has left cannot be undone
+#: what somebody before has left cannot be undone, or removed
 LEFT = 'left'
+#: it would touch what serves the router, or may serve it
+UNSAFE = 'unsafe'
 #: a mistake in this program
 INTERNAL = 'internal'
 

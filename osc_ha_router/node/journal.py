@@ -88,6 +88,22 @@ def digest(data: typing.Optional[bytes]) -> typing.Optional[str]:
     return None if data is None else hashlib.sha256(data).hexdigest()
 
 
+def changed(
+    before: typing.Optional[File], expected: bytes, data: bytes
+) -> File:
+    """What a journal says of keepalived.conf once it is changed again.
+
+    :param before: what it has said; somebody else may have rewritten the
+        file since, and then that is what is put back
+    :param expected: what is in the file
+    :param data: what will be
+    """
+    original, written = expected, []  # type: bytes, typing.List[str]
+    if before is not None and digest(expected) in before.written:
+        original, written = before.original, before.written
+    return File(original, written + [digest(data) or ''])
+
+
 def save(folder: folders.Folder, journal: Journal) -> None:
     """Writes the journal, or removes it if there is nothing to undo.
 

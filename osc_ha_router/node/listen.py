@@ -95,21 +95,33 @@ def _open(
     router_id: str,
     candidates: typing.Sequence[namespaces.Namespace],
 ) -> typing.Optional[Ear]:
+    stale = None  # type: typing.Optional[namespaces.Stale]
     for namespace in candidates:
-        with traveller.inside(namespace):
-            with netlink.Socket() as channel:
-                links = rtnetlink.links(channel)
-            # A device that is up is the likelier one, should a leftover of
-            # an earlier port be around.
-            devices = sorted(
-                (not link['up'], link['index'], link['name'])
-                for link in links
-                if link['name'].startswith('ha-')
-            )
-            if devices:
-                device = devices[0][2]
-                return Ear(router_id, device, _socket(device), {})
+        try:
+            with traveller.inside(namespace):
+                device = _device()
+                if device is not None:
+                    return Ear(router_id, device, _socket(device), {})
+        except namespaces.Stale as error:
+            # another one may hold the device
+            stale = error
+    if stale is not None:
+        raise stale
     return None
+
+
+def _device() -> typing.Optional[str]:
+    """The ha- device of the namespace in which this is called."""
+    with netlink.Socket() as channel:
+        links = rtnetlink.links(channel)
+    # A device that is up is the likelier one, should a leftover of an earlier
+    # port be around.
+    devices = sorted(
+        (not link['up'], link['index'], link['name'])
+        for link in links
+        if link['name'].startswith('ha-')
+    )
+    return devices[0][2] if devices else None
 
 
 def _socket(device: str) -> socket.socket:

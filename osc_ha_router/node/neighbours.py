@@ -17,7 +17,6 @@ Without them the first packet to each neighbour waits for an answer to who
 has that address, a second where it is lost.
 """
 
-import errno
 import re
 import socket
 import typing
@@ -26,6 +25,8 @@ from osc_ha_router.node import errors
 from osc_ha_router.node import netlink
 from osc_ha_router.node import protocol
 from osc_ha_router.node import rtnetlink
+from osc_ha_router.node import values
+from osc_ha_router.node import writes
 
 #: of the devices that have the same name on every node of a router
 DEVICE = re.compile('(qg|qr|sg)-[0-9a-f]{8}-[0-9a-f]{2}')
@@ -36,6 +37,8 @@ MOST = 8000
 _MAC = re.compile('[0-9a-f]{2}(:[0-9a-f]{2}){5}')
 #: states in which an entry is worth something
 _GOOD = ('REACHABLE', 'STALE', 'DELAY', 'PROBE')
+#: somebody has set it, or it was confirmed here within the last seconds
+_SURE = ('PERMANENT', 'REACHABLE')
 
 
 def read() -> typing.List[protocol.Json]:
@@ -45,9 +48,7 @@ def read() -> typing.List[protocol.Json]:
     :raises OSError: there is no socket to be had
     """
     with netlink.Socket() as channel:
-        names = {
-            link['index']: link['name'] for link in rtnetlink.links(channel)
-        }
+        names = rtnetlink.names(channel)
         return [
             {key: entry[key] for key in ('device', 'address', 'mac')}
             for entry in rtnetlink.neighbours(channel, names)
@@ -61,7 +62,10 @@ def read() -> typing.List[protocol.Json]:
 def write(
     entries: typing.Sequence[protocol.Json],
 ) -> typing.Tuple[int, int]:
-    """Adds entries to this namespace; those that it has stay as they are.
+    """Adds entries to this namespace.
+
+    Those that it has already stay, if they are of use: one that nobody
+    answered, or of a MAC that is another one by now, would cost seconds.
 
     :param entries: what ``check`` has let pass
     :returns: how many are there now, and how many are not
@@ -69,17 +73,36 @@ def write(
     :raises OSError: there is no socket to be had
     """
     with netlink.Socket() as channel:
-        links = {
-            link['name']: link['index'] for link in rtnetlink.links(channel)
-        }
+        names = rtnetlink.names(channel)
+        indices = writes.indices(names)
         wanted = [
-            (links[entry['device']], entry['address'], entry['mac'])
+            (entry['device'], entry['address'], entry['mac'])
             for entry in entries
-            if entry['device'] in links
+            if entry['device'] in indices
         ]
-        answers = rtnetlink.add_neighbours(channel, wanted)
-    good = sum(answer in (0, errno.EEXIST) for answer in answers)
+        there = {
+            (entry['device'], entry['address']): entry
+            for entry in rtnetlink.neighbours(channel, names)
+        }
+        answers = rtnetlink.set_neighbours(
+            channel,
+            [
+                (indices[device], address, mac)
+                for device, address, mac in wanted
+                if not _will_do(there.get((device, address)), mac)
+            ],
+        )
+    good = len(wanted) - sum(answer != 0 for answer in answers)
     return good, len(entries) - good
+
+
+def _will_do(there: typing.Optional[protocol.Json], mac: str) -> bool:
+    """Whether an entry of this node is as good as one with this MAC."""
+    if there is None:
+        return False
+    return there['state'] in _SURE or (
+        there['state'] in _GOOD and there['mac'] == mac
+    )
 
 
 def check(value: object) -> typing.List[protocol.Json]:
@@ -112,7 +135,7 @@ def _address(value: object) -> bool:
     """Whether this is an address that a single neighbour may have."""
     if not isinstance(value, str):
         return False
-    family = socket.AF_INET6 if ':' in value else socket.AF_INET
+    family = values.family(value)
     try:
         raw = socket.inet_pton(family, value)
     except (OSError, ValueError):

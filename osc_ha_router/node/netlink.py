@@ -36,11 +36,15 @@ _TYPE_MASK = 0x3FFF
 #: the kernel fills at most 32 KiB at a time
 _BUFFER = 1 << 16
 _ATTEMPTS = 4
+#: the largest number of an error (linux/err.h)
+_MAX_ERRNO = 4095
 #: changes sent at once: their answers fit into a socket's buffer
 _AT_ONCE = 64
 
 #: flags of a change: only if there is no such thing yet
 CREATE = 0x400 | 0x200
+#: whether there is one or not
+REPLACE = 0x400 | 0x100
 
 Attributes = typing.Dict[int, bytes]
 
@@ -202,7 +206,7 @@ class Socket:
         """Asks for changes, each answered by the kernel.
 
         :param request: type of the requests, RTM_NEW...
-        :param flags: ``CREATE`` or 0
+        :param flags: ``CREATE``, ``REPLACE`` or 0
         :param bodies: family header and attributes of each
         :returns: for each 0 or the error's number
         :raises NetlinkError: the kernel answers nonsense, or nothing
@@ -285,6 +289,8 @@ def _number(body: bytes) -> int:
     if len(body) < _ERROR.size:
         raise NetlinkError('an error message is cut off')
     number = _ERROR.unpack_from(body)[0]  # type: int
+    if not -_MAX_ERRNO <= number <= 0:
+        raise NetlinkError('an error message holds no error')
     return -number
 
 

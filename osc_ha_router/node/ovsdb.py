@@ -90,7 +90,7 @@ class Database:
         wanted = {
             table: {'columns': list(names)} for table, names in columns.items()
         }
-        return self._call('monitor', [_DATABASE, None, wanted])
+        return _updates(self._call('monitor', [_DATABASE, None, wanted]))
 
     def transact(
         self, *operations: protocol.Json
@@ -103,11 +103,14 @@ class Database:
         results = self._call('transact', [_DATABASE, *operations])
         if not isinstance(results, list):
             raise OvsdbError('the answer to a transaction is no list')
+        # after the results there may be the error of the whole
+        if len(results) < len(operations):
+            raise OvsdbError('the answer to a transaction lacks results')
         for result in results:
             # an operation that came too late to be done has a null
             if not isinstance(result, dict) or 'error' in result:
                 raise OvsdbError('a transaction failed: %.200r' % (result,))
-        return results
+        return results[: len(operations)]
 
     def news(self) -> typing.List[typing.Any]:
         """The table updates that have come; does not wait for any.
@@ -117,10 +120,13 @@ class Database:
 
         :raises OvsdbError: the database has gone
         """
+        # the rest of what never ends is for the next time
+        until = time.monotonic() + _TIMEOUT
         while True:
             for message in self._messages():
                 self._consider(message)
-            if not select.select([self._socket], [], [], 0)[0]:
+            ready = select.select([self._socket], [], [], 0)[0]
+            if not ready or time.monotonic() > until:
                 break
             self._read()
         found, self._waiting = self._waiting, []
@@ -152,7 +158,7 @@ class Database:
                 {'result': params, 'error': None, 'id': message.get('id')}
             )
         elif method == 'update' and isinstance(params, list):
-            self._waiting.extend(params[1:2])
+            self._waiting.extend(map(_updates, params[1:2]))
 
     def _send(self, message: protocol.Json) -> None:
         try:
@@ -182,12 +188,51 @@ class Database:
                 message, end = _DECODER.raw_decode(text.lstrip())
             except ValueError:
                 return
+            except RecursionError:
+                raise OvsdbError('a message is nested too deep') from None
             self._buffer = text.lstrip()[end:].encode('utf-8')
             if isinstance(message, dict):
                 yield message
 
 
-_DECODER = json.JSONDecoder()
+def _constant(text: str) -> float:
+    raise ValueError('%s is not JSON' % text)
+
+
+_DECODER = json.JSONDecoder(parse_constant=_constant)
+
+
+def rows(result: protocol.Json, *columns: str) -> typing.List[protocol.Json]:
+    """The rows that a ``select`` has found.
+
+    :param columns: those that were asked for
+    :raises OvsdbError: it is not the result of one
+    """
+    found = result.get('rows')
+    if not isinstance(found, list):
+        raise OvsdbError('a result has no rows')
+    for row in found:
+        if not isinstance(row, dict) or not row.keys() >= set(columns):
+            raise OvsdbError('a row is not what was asked for')
+    return found
+
+
+def _updates(value: typing.Any) -> typing.Dict[str, Rows]:
+    """Table updates (RFC 7047, 4.1.6), as they have to be."""
+    good = isinstance(value, dict) and all(
+        isinstance(table, dict)
+        and all(
+            isinstance(row, dict)
+            and isinstance(row.get('new', {}), dict)
+            and isinstance(row.get('old', {}), dict)
+            for row in table.values()
+        )
+        for table in value.values()
+    )
+    if not good:
+        raise OvsdbError('an update is not what it must be')
+    found = value  # type: typing.Dict[str, Rows]
+    return found
 
 
 def values(value: object) -> typing.List[typing.Any]:

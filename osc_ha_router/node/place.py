@@ -44,7 +44,7 @@ def find(traveller: namespaces.Traveller, router_id: str) -> Place:
     :raises OSError: the host cannot be looked at
     """
     spaces = looking.spaces()
-    namespace = _namespace(traveller, spaces.get(router_id, []))
+    namespace = with_ha(traveller, spaces.get(router_id, []))
     if namespace is None:
         raise _absent('no namespace with an ha- device', router_id)
     look = looking.Look(traveller, spaces, [router_id])
@@ -59,22 +59,11 @@ def find(traveller: namespaces.Traveller, router_id: str) -> Place:
     return Place(namespace, path, list(dict.fromkeys(folders)))
 
 
-def candidates(look: looking.Look, router_id: str) -> typing.List[str]:
-    """The folders in which a router's journal may be, each once."""
-    found = ['%s/%s' % (place, router_id) for place in look.places]
-    for space in look.spaces.get(router_id, ()):
-        for process in look.census.by_namespace.get(space.inode or 0, ()):
-            path = arguments.configuration(process.argv)
-            if path is not None:
-                seen = '/proc/%d/root%s' % (process.pid, path)
-                found.append(os.path.dirname(seen))
-    return list(dict.fromkeys(found))
-
-
-def _namespace(
+def with_ha(
     traveller: namespaces.Traveller,
     spaces: typing.Sequence[namespaces.Namespace],
 ) -> typing.Optional[namespaces.Namespace]:
+    """The one among a router's namespaces that holds an ha- device."""
     for space in spaces:
         try:
             with traveller.inside(space):
@@ -86,6 +75,18 @@ def _namespace(
         if any(link['name'].startswith('ha-') for link in links):
             return space
     return None
+
+
+def candidates(look: looking.Look, router_id: str) -> typing.List[str]:
+    """The folders in which a router's journal may be, each once."""
+    found = ['%s/%s' % (place, router_id) for place in look.places]
+    for space in look.spaces.get(router_id, ()):
+        for process in look.census.by_namespace.get(space.inode or 0, ()):
+            path = arguments.configuration(process.argv)
+            if path is not None:
+                seen = '/proc/%d/root%s' % (process.pid, path)
+                found.append(os.path.dirname(seen))
+    return list(dict.fromkeys(found))
 
 
 def _absent(what: str, router_id: str) -> errors.ProgramError:

@@ -43,7 +43,7 @@ _CHASE = 2.0
 _PRIORITY = 2
 
 
-_TROUBLE = (ovsdb.OvsdbError, openflow.OpenflowError, KeyError, TypeError)
+_TROUBLE = (ovsdb.OvsdbError, openflow.OpenflowError, LookupError, TypeError)
 
 
 class Port:
@@ -157,7 +157,7 @@ class Guard:
         )
         homes = {
             port[1]: row['name']
-            for row in bridges['rows']
+            for row in ovsdb.rows(bridges, 'name', 'ports')
             for port in ovsdb.values(row['ports'])
         }
         for uuid, update in now.get('Port', {}).items():
@@ -224,7 +224,7 @@ class Guard:
         port.restored = time.monotonic()
         if port.died is None:
             port.died = seen
-        numbers = [row['ofport'] for row in found['rows']]
+        numbers = [row['ofport'] for row in ovsdb.rows(found, 'ofport')]
         if len(numbers) == 1 and _physical(numbers[0]):
             port.number = numbers[0]
             port.next = port.restored

@@ -115,7 +115,7 @@ def parse(
         ppid, started = int(fields[1]), int(fields[19])
     except ValueError:
         return None
-    age = time.clock_gettime(_BOOT_CLOCK) - started / _TICKS
+    age = now() - started / _TICKS
     return Found(
         pid=pid,
         ppid=ppid,
@@ -124,6 +124,11 @@ def parse(
         age=round(max(age, 0.0), 2),
         argv=argv,
     )
+
+
+def now() -> float:
+    """Seconds by the clock that processes' start times are of."""
+    return time.clock_gettime(_BOOT_CLOCK)
 
 
 def numbers(pid: int) -> typing.List[bytes]:

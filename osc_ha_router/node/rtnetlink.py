@@ -14,7 +14,7 @@
 
 Each function takes an open socket of the namespace to look at, returns JSON
 objects with the field names of the project's view of a node, and raises
-NetlinkError or OSError. Only ``add_neighbours`` changes anything.
+NetlinkError or OSError. Only ``set_neighbours`` changes anything.
 """
 
 import errno
@@ -62,6 +62,11 @@ def links(channel: netlink.Socket) -> typing.List[protocol.Json]:
     return [
         link(body) for body in channel.dump(_RTM_GETLINK, body, _RTM_NEWLINK)
     ]
+
+
+def names(channel: netlink.Socket) -> values.Names:
+    """The names of the namespace's devices by their index."""
+    return {found['index']: found['name'] for found in links(channel)}
 
 
 def link(body: bytes) -> protocol.Json:
@@ -143,18 +148,18 @@ def neighbour(
     }
 
 
-def add_neighbours(
+def set_neighbours(
     channel: netlink.Socket,
     entries: typing.Sequence[typing.Tuple[int, str, str]],
 ) -> typing.List[int]:
-    """Adds ARP and ND entries, to be confirmed when they are first used.
+    """Sets ARP and ND entries, to be confirmed when they are first used.
 
     :param entries: a device's index, an address, a MAC
-    :returns: for each 0 or the error's number: EEXIST where there is one
+    :returns: for each 0 or the error's number
     """
     bodies = []
     for index, host, mac in entries:
-        family = socket.AF_INET6 if ':' in host else socket.AF_INET
+        family = values.family(host)
         bodies.append(
             _NEIGHBOUR.pack(family, index, _NUD_STALE, 0, 0)
             + netlink.attribute(_NDA_DST, socket.inet_pton(family, host))
@@ -162,7 +167,7 @@ def add_neighbours(
                 _NDA_LLADDR, bytes.fromhex(mac.replace(':', ''))
             )
         )
-    return channel.change(_RTM_NEWNEIGH, netlink.CREATE, bodies)
+    return channel.change(_RTM_NEWNEIGH, netlink.REPLACE, bodies)
 
 
 def forwarding(

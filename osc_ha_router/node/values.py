@@ -54,6 +54,11 @@ def sint(raw: bytes) -> int:
     return value
 
 
+def family(host: str) -> int:
+    """The family of an address as it is written."""
+    return socket.AF_INET6 if ':' in host else socket.AF_INET
+
+
 def ip(family: int, raw: bytes) -> str:
     """An address in its usual spelling."""
     if len(raw) != BYTES.get(family):

@@ -61,10 +61,7 @@ class Vip(contextlib.ExitStack):
         :raises OSError: the socket fails
         """
         self._news.drain()
-        names = {
-            link['index']: link['name']
-            for link in rtnetlink.links(self._channel)
-        }
+        names = rtnetlink.names(self._channel)
         return any(
             (each['device'], each['address']) in self._wanted
             for each in rtnetlink.addresses(self._channel, names)

@@ -53,27 +53,26 @@ class ConnectionsTest(spaces.SpaceTest):
             if shutil.which(program) is None:
                 self.fail(f'{program} is not installed')
 
-    def move(self, carry):
-        """An open connection over a move; whether it still works."""
-        lines = self.useFixture(wires.Wires(f'carry{time.monotonic_ns()}'))
-        left, right = lines.router(), lines.router()
-        lines.activate(left)
-        lines.serve()
-        connection = lines.connect()
-        self.assertTrue(wires.echoes(connection))
+    def carry(self, left, right):
+        """Take what one router remembers to the other."""
         with wires.inside(left.name):
             found, reason = connections.read()
             near = neighbours.read()
         self.assertIsNone(reason)
         self.assertEqual([ctnetlink.TCP], [each.protocol for each in found])
+        # as it travels
+        told = json.loads(json.dumps([*map(connections.entry, found)]))
+        with wires.inside(right.name):
+            self.assertEqual(
+                (1, 0, None), connections.write(connections.check(told))
+            )
+        return near
+
+    def move(self, lines, connection, left, right, carry=True):
+        """Move an open connection; return whether it still works."""
+        self.assertTrue(wires.echoes(connection))
+        near = self.carry(left, right) if carry else []
         lines.passivate(left)
-        if carry:
-            # as it travels
-            told = json.loads(json.dumps([*map(connections.entry, found)]))
-            with wires.inside(right.name):
-                self.assertEqual(
-                    (1, 0, None), connections.write(connections.check(told))
-                )
         lines.activate(right)
         if carry:
             with wires.inside(right.name):
@@ -82,12 +81,78 @@ class ConnectionsTest(spaces.SpaceTest):
                 self.assertEqual((len(near), 0), neighbours.write(near))
         return wires.echoes(connection)
 
+    def opened(self):
+        """Return two places of a router, and a connection through one."""
+        lines = self.useFixture(wires.Wires(f'carry{time.monotonic_ns()}'))
+        left, right = lines.router(), lines.router()
+        lines.activate(left)
+        lines.serve()
+        return lines, lines.connect(), left, right
+
     def test_carried(self):
-        self.assertTrue(self.move(carry=True))
+        self.assertTrue(self.move(*self.opened()))
 
     def test_not_carried(self):
         # or the test above would prove nothing
-        self.assertFalse(self.move(carry=False))
+        self.assertFalse(self.move(*self.opened(), carry=False))
+
+    def test_there_and_back(self):
+        """What the first router knows of the connection is out of date."""
+        lines, connection, left, right = self.opened()
+        self.assertTrue(self.move(lines, connection, left, right))
+        self.assertTrue(self.move(lines, connection, right, left))
+        self.assertTrue(self.move(lines, connection, left, right))
+
+    def test_not_the_same_connection(self):
+        """The other router knows one that was there before, by another way.
+
+        Its client has the port again, and the router gave it another.
+        """
+        lines, connection, left, right = self.opened()
+        with wires.inside(left.name):
+            ((found,), _) = connections.read()
+        reply = found.reply._replace(
+            destination_port=found.reply.destination_port ^ 1
+        )
+        with wires.inside(right.name):
+            connections.write([found._replace(reply=reply)])
+        self.assertTrue(self.move(lines, connection, left, right))
+
+    def test_neighbours_that_are_of_no_use(self):
+        """Nobody answered, or somebody else has the address by now."""
+        lines = self.useFixture(wires.Wires(f'near{time.monotonic_ns()}'))
+        router = lines.router()
+        router.ip('link', 'set', spaces.QR, 'up')
+        wanted = {}
+        for number, words in enumerate(
+            (
+                ('lladdr', 'fa:16:3e:00:00:99', 'nud', 'stale'),
+                ('nud', 'failed'),
+                ('lladdr', 'fa:16:3e:00:00:99', 'nud', 'permanent'),
+                ('lladdr', 'fa:16:3e:00:00:01', 'nud', 'reachable'),
+            ),
+            start=1,
+        ):
+            host = f'10.1.1.{number}'
+            router.ip('neigh', 'add', host, 'dev', spaces.QR, *words)
+            wanted[host] = 'fa:16:3e:00:00:01'
+        wanted['fe80::7'] = 'fa:16:3e:00:00:02'
+        entries = [
+            {'device': spaces.QR, 'address': host, 'mac': mac}
+            for host, mac in wanted.items()
+        ]
+        absent = {**entries[0], 'device': 'qr-55443322-11'}
+        with wires.inside(router.name):
+            self.assertEqual((5, 1), neighbours.write([*entries, absent]))
+        listed = router.ip('-json', 'neigh', 'show', 'dev', spaces.QR)
+        # somebody has set it, and means it
+        wanted['10.1.1.3'] = 'fa:16:3e:00:00:99'
+        found = {each['dst']: each for each in json.loads(listed)}
+        self.assertEqual(
+            wanted, {host: each['lladdr'] for host, each in found.items()}
+        )
+        # what is known to be right need not be asked for again
+        self.assertEqual(['REACHABLE'], found['10.1.1.4']['state'])
 
     def test_same_on_the_other_side(self):
         """What the conntrack tool makes is the same after the journey."""

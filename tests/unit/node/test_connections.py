@@ -13,6 +13,7 @@
 
 """Connections: over the wire of the kernel and over that of the program."""
 
+import errno
 import json
 
 import hypothesis
@@ -253,3 +254,144 @@ class EntryTest(testtools.TestCase):
         self.assertIn('cannot be read', str(error))
         self.assertRaises(connections.Unable, connections.write, [GOOD])
         self.assertEqual((0, 0, None), connections.write([]))
+
+
+class Kernel:
+    """A table of connections, in place of the kernel's own.
+
+    :param there: what it has
+    """
+
+    def __init__(self, *there):
+        self.table = list(there)
+        self.added, self.forgotten = [], []
+
+    def patch(self, test):
+        for name in ('read', 'write', 'forget'):
+            test.patch(ctnetlink, name, getattr(self, name))
+
+    def read(self):
+        return iter(list(self.table))
+
+    def write(self, wanted):
+        return [self._add(each) for each in wanted]
+
+    def _add(self, one):
+        if one.state == 200:
+            return errno.EINVAL
+        ways = {each.original for each in self.table}
+        if one.original in ways | {each.reply for each in self.table}:
+            return errno.EEXIST
+        self.added.append(one)
+        self.table.append(one._replace(flags=(11, 11)))
+        return 0
+
+    def forget(self, unwanted):
+        self.forgotten += unwanted
+        ways = {
+            way for each in unwanted for way in (each.original, each.reply)
+        }
+        self.table = [
+            each
+            for each in self.table
+            if not ways & {each.original, each.reply}
+        ]
+
+
+class WriteTest(testtools.TestCase):
+    """What is there may be of another time."""
+
+    def write(self, kernel, *wanted):
+        kernel.patch(self)
+        return connections.write(wanted)
+
+    def test_twice(self):
+        kernel = Kernel()
+        udp = GOOD._replace(
+            protocol=17,
+            state=0,
+            flags=(0, 0),
+            original=WAY._replace(source_port=3),
+        )
+        self.assertEqual((2, 0, None), self.write(kernel, GOOD, udp))
+        self.assertEqual([GOOD, udp], kernel.added)
+        later = GOOD._replace(timeout=GOOD.timeout + 5)
+        self.assertEqual((2, 0, None), self.write(kernel, later, udp))
+        # the first has come to stay
+        self.assertEqual([GOOD, udp], kernel.added)
+        self.assertEqual([], kernel.forgotten)
+
+    def test_out_of_date(self):
+        for changes in (
+            # it goes by the numbers of that time
+            {'flags': (3, 3)},
+            {'flags': (11, 3)},
+            {'flags': (11, 11), 'timeout': GOOD.timeout - 60},
+            {'flags': (11, 11), 'state': 4},
+            {'flags': (11, 11), 'mark': 0},
+            {
+                'flags': (11, 11),
+                'reply': BACK._replace(destination_port=2001),
+            },
+        ):
+            kernel = Kernel(GOOD._replace(**changes))
+            self.assertEqual((1, 0, None), self.write(kernel, GOOD), changes)
+            self.assertEqual([GOOD], kernel.forgotten)
+            self.assertEqual([GOOD], kernel.added)
+
+    def test_in_the_way_of_the_answers(self):
+        """Another connection, of which nothing else is known."""
+        other = GOOD._replace(original=WAY._replace(source_port=3), reply=WAY)
+        kernel = Kernel(other)
+        self.assertEqual((1, 0, None), self.write(kernel, GOOD))
+        self.assertEqual([GOOD._replace(flags=(11, 11))], kernel.table)
+
+    def test_refused(self):
+        bad = GOOD._replace(state=200, original=WAY._replace(source_port=3))
+        kernel = Kernel(GOOD)
+        written, refused, reason = self.write(kernel, GOOD, bad)
+        self.assertEqual((1, 1), (written, refused))
+        self.assertIn('Invalid argument', reason)
+
+    def test_comes_back_at_once(self):
+        """Somebody adds it again before it can be replaced."""
+        kernel = Kernel(GOOD)
+        kernel.forget = lambda unwanted: None
+        written, refused, reason = self.write(kernel, GOOD)
+        self.assertEqual((0, 1), (written, refused))
+        self.assertIn('File exists', reason)
+
+    def test_what_is_forgotten(self):
+        """Each by both of its directions, and by its zone."""
+        asked = []
+
+        class Socket:
+            def __init__(self, number):
+                asked.append(number)
+
+            def __enter__(self):
+                return self
+
+            def __exit__(self, *_):
+                pass
+
+            def change(self, request, flags, bodies):
+                asked.extend([request, flags, *bodies])
+
+        self.patch(netlink, 'Socket', Socket)
+        ctnetlink.forget([GOOD, SIX])
+        number, request, flags, *bodies = asked
+        self.assertEqual((12, 0x102, 0), (number, request, flags))
+        self.assertEqual([2, 2, 10, 10], [body[0] for body in bodies])
+        for body, one, kind in zip(
+            bodies, (GOOD, GOOD, SIX, SIX), (1, 2, 1, 2), strict=True
+        ):
+            found = netlink.attributes(body, 4, (1, 2, 18))
+            self.assertEqual(
+                {kind, 18} if one.zone else {kind},
+                set(found),
+            )
+            # the same as what it was added by
+            if kind == 1:
+                known = netlink.attributes(ctnetlink.encode(one), 4, (1,))
+                self.assertEqual(known[1], found[1])

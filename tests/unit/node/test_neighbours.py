@@ -17,6 +17,8 @@ import testtools
 
 from osc_ha_router.node import errors
 from osc_ha_router.node import neighbours
+from osc_ha_router.node import netlink
+from osc_ha_router.node import rtnetlink
 
 GOOD = {
     'device': 'qg-aabbccdd-ee',
@@ -60,3 +62,59 @@ class CheckTest(testtools.TestCase):
     def test_too_many(self):
         entries = [GOOD] * (neighbours.MOST + 1)
         self.assertRaises(errors.BadRequest, neighbours.check, entries)
+
+
+class Channel:
+    """Stands for a socket to the kernel; nothing is asked of it."""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        pass
+
+
+class WriteTest(testtools.TestCase):
+    """What is there may be of no use."""
+
+    def written(self, *there):
+        """Return what is set, and what comes of it."""
+        asked = []
+
+        def answer(_channel, entries):
+            asked.extend(entries)
+            return [0] * len(entries)
+
+        self.patch(netlink, 'Socket', Channel)
+        link = {'index': 5, 'name': GOOD['device']}
+        self.patch(rtnetlink, 'links', lambda _: [link])
+        self.patch(rtnetlink, 'neighbours', lambda *_: list(there))
+        self.patch(rtnetlink, 'set_neighbours', answer)
+        absent = {**GOOD, 'device': 'qr-11223344-55'}
+        return asked, neighbours.write([GOOD, absent])
+
+    def test_none(self):
+        asked, found = self.written()
+        self.assertEqual([(5, GOOD['address'], GOOD['mac'])], asked)
+        self.assertEqual((1, 1), found)
+
+    def test_of_no_use(self):
+        for state, mac in (
+            ('FAILED', None),
+            ('INCOMPLETE', None),
+            ('STALE', 'fa:16:3e:00:00:99'),
+        ):
+            there = {**GOOD, 'state': state, 'mac': mac}
+            asked, found = self.written(there)
+            self.assertEqual([(5, GOOD['address'], GOOD['mac'])], asked)
+            self.assertEqual((1, 1), found)
+
+    def test_stays(self):
+        for state, mac in (
+            ('REACHABLE', GOOD['mac']),
+            ('STALE', GOOD['mac']),
+            ('PERMANENT', 'fa:16:3e:00:00:99'),
+            ('REACHABLE', 'fa:16:3e:00:00:99'),
+        ):
+            there = {**GOOD, 'state': state, 'mac': mac}
+            self.assertEqual(([], (1, 1)), self.written(there))

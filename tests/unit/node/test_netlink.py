@@ -12,6 +12,7 @@
 
 """Netlink messages: what the kernel says, and what it never would."""
 
+import errno
 import socket
 import struct
 
@@ -267,3 +268,101 @@ class KernelTest(testtools.TestCase):
             self.assertIn('No such device', str(error))
             # and the socket is as good as before
             self.assertNotEqual([], rtnetlink.links(channel))
+
+
+class Channel:
+    """A kernel that answers with this, or refuses."""
+
+    def __init__(self, *answers, error=None):
+        self.answers = answers
+        self.error = error
+        self.asked = []
+
+    def dump(self, kind, body, wanted):
+        self.asked.append((kind, wanted))
+        if self.error:
+            raise self.error
+        return list(self.answers)
+
+    def change(self, kind, flags, bodies):
+        self.asked.append((kind, flags, bodies))
+        return [0] * len(bodies)
+
+
+class DumpTest(testtools.TestCase):
+    """Questions to the kernel, and what is kept of its answers."""
+
+    def neighbour(self, index, state=4, family=socket.AF_INET6):
+        host = 'fe80::1' if family == socket.AF_INET6 else '10.0.0.1'
+        return (
+            struct.pack('=BxxxiHBB', family, index, state, 0, 0)
+            + attribute(1, ip(host) if family != 7 else b'')
+            + attribute(2, MAC)
+        )
+
+    def test_neighbours_of_what_neutron_plugs(self):
+        channel = Channel(
+            self.neighbour(2),
+            self.neighbour(3, family=socket.AF_INET),
+            # lo, a state that is hidden, a bridge's entry
+            self.neighbour(1),
+            self.neighbour(2, 0x40),
+            self.neighbour(2, family=7),
+        )
+        found = rtnetlink.neighbours(channel, {1: 'lo', **NAMES})
+        self.assertEqual(
+            [('qg-12', 'fe80::1'), ('ha-34', '10.0.0.1')],
+            [(each['device'], each['address']) for each in found],
+        )
+        self.assertEqual([(30, 28)], channel.asked)
+
+    def test_added_neighbours_can_be_read_back(self):
+        channel = Channel()
+        entries = [
+            (2, '10.0.0.1', 'fa:16:3e:04:fd:ab'),
+            (3, 'fe80::1', 'fa:16:3e:04:fd:ac'),
+        ]
+        self.assertEqual([0, 0], rtnetlink.set_neighbours(channel, entries))
+        ((_, flags, bodies),) = channel.asked
+        self.assertEqual(netlink.REPLACE, flags)
+        found = [rtnetlink.neighbour(body, NAMES) for body in bodies]
+        self.assertEqual(
+            [(NAMES[index], host, mac) for index, host, mac in entries],
+            [(f['device'], f['address'], f['mac']) for f in found],
+        )
+        # they are confirmed when they are used
+        self.assertEqual({'STALE'}, {each['state'] for each in found})
+
+    def forwards(self, number, value=1):
+        return (
+            bytes(4)
+            + attribute(1, struct.pack('=i', number))
+            + attribute(2, struct.pack('=I', value))
+        )
+
+    def test_devices_that_forward(self):
+        channel = Channel(
+            self.forwards(3),
+            self.forwards(-1),
+            self.forwards(-2),
+            self.forwards(2, 0),
+        )
+        self.assertEqual(
+            ['all', 'ha-34'], rtnetlink.forwarding(channel, NAMES)
+        )
+
+    def test_kernel_without_ipv6(self):
+        for number in (errno.EOPNOTSUPP, errno.EAFNOSUPPORT):
+            error = netlink.NetlinkError('not supported', number)
+            self.assertEqual(
+                [], rtnetlink.forwarding(Channel(error=error), NAMES)
+            )
+
+    def test_kernel_that_refuses(self):
+        error = netlink.NetlinkError('not permitted', errno.EPERM)
+        self.assertRaises(
+            netlink.NetlinkError,
+            rtnetlink.forwarding,
+            Channel(error=error),
+            NAMES,
+        )

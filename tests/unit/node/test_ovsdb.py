@@ -89,11 +89,10 @@ class DatabaseTest(testtools.TestCase):
         )
 
     def test_pieces(self):
-        told = answer(1, {'Port': {'a}': '\u00e4'}})
+        now = {'Port': {'a}': {'new': {'name': '\u00e4'}}}}
+        told = answer(1, now)
         database = self.connect([told[i : i + 1] for i in range(len(told))])
-        self.assertEqual(
-            {'Port': {'a}': '\u00e4'}}, database.monitor({'Port': ('name',)})
-        )
+        self.assertEqual(now, database.monitor({'Port': ('name',)}))
 
     def test_all_at_once(self):
         update = json.dumps(UPDATE).encode()
@@ -115,6 +114,9 @@ class DatabaseTest(testtools.TestCase):
         for pieces, words in (
             ([answer(1, None, {'error': 'unknown database'})], 'unknown'),
             ([answer(1, {})], 'no list'),
+            ([answer(1, [])], 'lacks'),
+            # Python 3.13 takes more than 9000
+            ([b'[' * 100_000 + b'}'], 'too deep'),
             ([answer(1, [{}, {'error': 'no'}])], 'failed'),
             ([answer(1, [{}, None])], 'failed'),
         ):
@@ -130,6 +132,20 @@ class DatabaseTest(testtools.TestCase):
         database = self.connect([])
         self.assertRaises(ovsdb.OvsdbError, database.transact, {'op': 'x'})
 
+    def test_news_without_end(self):
+        self.patch(ovsdb, '_TIMEOUT', 0.1)
+        update = json.dumps(UPDATE).encode()
+        database = self.connect([answer(1, {})])
+        database.monitor({'Port': ('name',)})
+        # more has always come by the time that this is read
+        self.patch(ovsdb.select, 'select', lambda *args: ([1], [], []))
+
+        def read():
+            database._buffer += update
+
+        database._read = read
+        self.assertNotEqual([], database.news())
+
     def test_nonsense(self):
         self.patch(ovsdb, '_LIMIT', 1000)
         database = self.connect([b'{' * 2000])
@@ -137,6 +153,20 @@ class DatabaseTest(testtools.TestCase):
             ovsdb.OvsdbError, database.transact, {'op': 'x'}
         )
         self.assertIn('too much', str(error))
+
+    def test_no_updates(self):
+        for found in (None, [], {'Port': []}, {'Port': {'a': {'new': 1}}}):
+            database = self.connect([answer(1, found)])
+            self.assertRaises(
+                ovsdb.OvsdbError, database.monitor, {'Port': ('name',)}
+            )
+            database.close()
+
+    def test_rows(self):
+        row = {'name': 'br-int', 'ports': ['set', []]}
+        self.assertEqual([row], ovsdb.rows({'rows': [row]}, 'name', 'ports'))
+        for result in ({}, {'rows': {}}, {'rows': ['x']}, {'rows': [row]}):
+            self.assertRaises(ovsdb.OvsdbError, ovsdb.rows, result, '_uuid')
 
     def test_nobody(self):
         error = self.assertRaises(
