@@ -22,9 +22,14 @@ import dataclasses
 import threading
 import time
 from typing import Any
+from typing import TYPE_CHECKING
 
 from osc_ha_router import config
 from osc_ha_router.model import view
+
+if TYPE_CHECKING:
+    # costs time, and only some backends need it
+    from openstack import connection
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,11 +102,26 @@ class Conversation(abc.ABC):
         """
 
 
-class Backend(abc.ABC):
-    """A way to look at the nodes, and to talk to them."""
+def no_cloud() -> 'connection.Connection':
+    """Stand for a connection where there is none."""
+    raise RuntimeError('there is no connection to a cloud')
 
-    def __init__(self, settings: config.Settings) -> None:
+
+class Backend(abc.ABC):
+    """A way to look at the nodes, and to talk to them.
+
+    :param settings: how to reach them
+    :param connect: returns the SDK's connection to the cloud, signed on; a
+        backend calls it only when it needs one
+    """
+
+    def __init__(
+        self,
+        settings: config.Settings,
+        connect: Callable[[], 'connection.Connection'] = no_cloud,
+    ) -> None:
         self.settings = settings
+        self.connect = connect
 
     @abc.abstractmethod
     def probe(

@@ -58,7 +58,8 @@ class Importer:
         origin = self.origin(module.__name__)
         source = self.get_source(module.__name__)
         code = compile(source, origin, 'exec', 0, True)
-        exec(code, module.__dict__)  # noqa: S102
+        # what was sent along, over the channel that ssh has made sure of
+        exec(code, module.__dict__)  # noqa: S102 # nosec B102
 
     def get_source(self, name: str) -> str:
         """Return a module's source; tracebacks ask for it, too."""

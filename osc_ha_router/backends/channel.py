@@ -10,11 +10,11 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""A conversation with the node program, over the pipes of an ssh process.
+"""A conversation with the node program, whichever way leads to it.
 
 One request or many: ``check`` asks once, a failover goes on for a while.
 Every wait has a bound, every amount of data has a limit, and whatever
-happens the process is gone when the ``with`` block ends.
+happens nothing is left open when the ``with`` block ends.
 """
 
 from collections.abc import Callable
@@ -24,13 +24,12 @@ import dataclasses
 import json
 import threading
 from typing import Any
+from typing import Protocol
 
 from osc_ha_router import codec
 from osc_ha_router.backends import base
-from osc_ha_router.backends import child
-from osc_ha_router.backends import command as commands
 from osc_ha_router.backends import failures
-from osc_ha_router.backends import symptoms
+from osc_ha_router.backends import wire
 
 PROGRAM = 'osc-ha-router-node'
 PROTOCOL = 1
@@ -46,7 +45,7 @@ NOISE_LIMIT = 64 << 10
 #: seconds until is noticed what no pipe tells: the caller wants to stop, or
 #: ssh has ended while something else holds its pipes
 _TICK = 0.1
-#: seconds for ssh to end by itself after the last answer
+#: seconds for the other end to end by itself after the last answer
 _FAREWELL = 1.0
 
 
@@ -63,26 +62,43 @@ class Hello:
     uid: int
 
 
-class Channel:
-    """One ssh process and the program at its other end.
+class Way(Protocol):
+    """What leads to a program, and knows what became of it."""
 
-    A context manager: leaving it ends the process, whatever its state. Not
+    def start(self, line_limit: int) -> wire.Wire:
+        """Reach for the program.
+
+        :param line_limit: longest line that is taken, bytes
+        :raises Broken: nothing can be started
+        """
+
+    def late(self) -> failures.Broken:
+        """Return why the program has not said a word in time."""
+
+    def epitaph(self, noise: str, greeted: bool) -> failures.Broken:
+        """Return why the wire has ended.
+
+        :param noise: what came before the program's first line
+        :param greeted: whether that line came
+        """
+
+
+class Channel:
+    """A wire and the program at its other end.
+
+    A context manager: leaving it ends the wire, whatever its state. Not
     for use by several threads at the same time.
     """
 
-    def __init__(
-        self,
-        command: commands.Command,
-        stop: threading.Event | None = None,
-    ) -> None:
+    def __init__(self, way: Way, stop: threading.Event | None = None) -> None:
         """Start nothing yet.
 
-        :param command: how to reach the host
+        :param way: leads to the program
         :param stop: ends every wait with ``interrupted`` when it is set
         """
-        self._command = command
+        self._way = way
         self._stop = stop or threading.Event()
-        self._child: child.Child | None = None
+        self._wire: wire.Wire | None = None
         self._hello: Hello | None = None
         self._noise = bytearray()
         self._requests = 0
@@ -93,21 +109,15 @@ class Channel:
         return self
 
     def __exit__(self, *exc_info: object) -> None:
-        if self._child:
-            self._child.kill()
+        if self._wire:
+            self._wire.kill()
 
     def open(self, until: base.Deadline) -> Hello:
-        """Start ssh and wait for the program's first line.
+        """Reach for the program and wait for its first line.
 
         :raises Broken: with the reason
         """
-        try:
-            self._child = child.Child(self._command.argv, NOISE_LIMIT)
-        except FileNotFoundError:
-            raise failures.Broken('ssh-missing') from None
-        except OSError as exc:
-            raise failures.Broken('local', str(exc)) from None
-        self._child.send(self._command.preamble)
+        self._wire = self._way.start(NOISE_LIMIT)
         self._hello = hello = self._await_hello(until)
         if (hello.program, hello.protocol) != (PROGRAM, PROTOCOL):
             raise failures.Broken(
@@ -133,6 +143,29 @@ class Channel:
             waits for something
         :raises Broken: with the reason, the program's own errors included
         """
+        for reply in self.replies(op, fields, until, enough):
+            if reply is None:
+                continue
+            if 'error' in reply:
+                raise _node_error(reply)
+            yield reply
+
+    def replies(
+        self,
+        op: str,
+        fields: Mapping[str, Any],
+        until: base.Deadline,
+        enough: Callable[[], bool] | None = None,
+        beat: float | None = None,
+    ) -> Iterator[dict[str, Any] | None]:
+        """Send a request and yield its replies as they are.
+
+        The last one has ``end`` or ``error``.
+
+        :param op: as ``call``, and so are the others
+        :param beat: seconds of silence after each of which None is yielded
+        :raises Broken: with the reason, without the program's own errors
+        """
         running = self._running()
         running.line_limit = LINE_LIMIT
         running.credit = ANSWER_LIMIT
@@ -140,13 +173,19 @@ class Channel:
         # until it has its end: what comes of it later is for nobody
         self._unheard.add(number)
         stopped = False
+        pause = _pause(beat)
         while True:
             if enough is not None and not stopped and enough():
                 # whatever is asked next ends the wait
                 self._unheard.add(self._send('stop', {}))
                 stopped = True
-            line = self._next_line(until, enough if not stopped else None)
+            line = self._next_line(
+                until, enough if not stopped else None, pause
+            )
             if line is None:
+                if pause and not pause.left():
+                    yield None
+                    pause = _pause(beat)
                 continue
             reply = _decode(line)
             other = reply.get('id')
@@ -154,32 +193,41 @@ class Channel:
                 if isinstance(other, int) and other in self._unheard:
                     continue
                 raise failures.Broken('garbled', json.dumps(reply))
-            if 'error' in reply:
-                self._unheard.remove(number)
-                raise _node_error(reply)
-            if 'end' in reply:
+            last = 'end' in reply or 'error' in reply
+            if last:
                 self._unheard.remove(number)
             yield reply
-            if 'end' in reply:
+            if last:
                 return
+            pause = _pause(beat)
 
     def _send(self, op: str, fields: Mapping[str, Any]) -> int:
         self._requests += 1
-        request = {'id': self._requests, 'op': op, **fields}
+        # the fields may come from outside
+        head = {'id': self._requests, 'op': op}
+        request = {**head, **fields, **head}
         self._running().send(json.dumps(request).encode('ascii') + b'\n')
         return self._requests
 
     def close(self) -> None:
-        """End the conversation; give ssh a moment to end by itself.
+        """End the conversation; give the other end a moment to end by itself.
 
         With which exit code changes nothing about what was answered.
         """
         self._running().hang_up(_FAREWELL)
 
-    def _running(self) -> child.Child:
-        if self._child is None:
+    def linger(self, seconds: float) -> None:
+        """Hang up, and wait for the other end to end as long as it may take.
+
+        :param seconds: at most
+        """
+        if self._wire:
+            self._wire.hang_up(seconds)
+
+    def _running(self) -> wire.Wire:
+        if self._wire is None:
             raise RuntimeError('the channel is not open')
-        return self._child
+        return self._wire
 
     def _await_hello(self, until: base.Deadline) -> Hello:
         while True:
@@ -200,16 +248,21 @@ class Channel:
         self,
         until: base.Deadline,
         enough: Callable[[], bool] | None = None,
+        pause: base.Deadline | None = None,
     ) -> bytes | None:
-        """Return the next line; None as soon as there is ``enough``."""
+        """Return the next line; None: ``enough`` has come, or a beat."""
         running = self._running()
         while not running.lines:
             if enough is not None and enough():
                 return None
+            if pause and not pause.left():
+                return None
             if running.flooded:
                 raise self._flooded(running)
-            if running.code is not None:
-                raise self._epitaph(running, running.code)
+            if running.ended:
+                raise self._way.epitaph(
+                    self._noise_text(running), self._hello is not None
+                )
             if self._stop.is_set():
                 raise failures.Broken('interrupted')
             if not until.left():
@@ -217,17 +270,15 @@ class Channel:
             running.pump(min(_TICK, until.left()))
         return running.lines.popleft()
 
-    def _late(self, running: child.Child) -> failures.Broken:
+    def _late(self, running: wire.Wire) -> failures.Broken:
         if self._hello:
             return failures.Broken('timeout', 'it stopped in between')
         noise = self._noise_text(running)
         if noise:
             return failures.Broken('noise', noise)
-        if symptoms.logged_in(_text(running.stderr)):
-            return failures.Broken('timeout', 'silence after the login')
-        return failures.Broken('connect-timeout')
+        return self._way.late()
 
-    def _flooded(self, running: child.Child) -> failures.Broken:
+    def _flooded(self, running: wire.Wire) -> failures.Broken:
         if not self._hello:
             return failures.Broken('noise', self._noise_text(running))
         if running.credit < 0:
@@ -236,23 +287,14 @@ class Channel:
             detail = f'a line of more than {LINE_LIMIT >> 20} MiB'
         return failures.Broken('oversized', detail)
 
-    def _epitaph(self, running: child.Child, code: int) -> failures.Broken:
-        return symptoms.explain(
-            symptoms.Evidence(
-                code=code,
-                stderr=_text(running.stderr),
-                noise=self._noise_text(running),
-                greeted=self._hello is not None,
-                become=self._command.become,
-                program=self._command.program,
-                shipped=self._command.shipped,
-            )
-        )
-
-    def _noise_text(self, running: child.Child) -> str:
+    def _noise_text(self, running: wire.Wire) -> str:
         # a part is enough, no sentence shows more of it
         seen = [bytes(self._noise), *running.lines, bytes(running.partial)]
         return _text(b'\n'.join(seen)[:1024]).strip()
+
+
+def _pause(beat: float | None) -> base.Deadline | None:
+    return None if beat is None else base.Deadline.after(beat)
 
 
 def _decode(line: bytes) -> dict[str, Any]:

@@ -10,6 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
+
 """A child process behind pipes, with bounds on everything it may do.
 
 The pipes are read without ever waiting for their end: a ControlMaster that
@@ -17,30 +18,25 @@ ssh has left in the background may hold standard error open for hours after
 ssh itself has ended.
 """
 
-import collections
-from collections.abc import Callable
 from collections.abc import Sequence
 import contextlib
-import functools
 import os
-import selectors
 import signal
 import subprocess
 import time
 import typing
 
-#: how much of the end of standard error is kept, bytes
-STDERR_LIMIT = 16 << 10
+from osc_ha_router.backends import wire
+
 #: seconds between asking a process to end and ending it
 _GRACE = 0.3
 #: seconds between two looks whether it has
 _NAP = 0.01
-_CHUNK = 64 << 10
 #: the largest pipe that Linux gives to anyone, bytes
 _PIPE = 1 << 20
 
 
-class Child:
+class Child(wire.Wire):
     """A process, what it has written, and what it is to be told."""
 
     def __init__(self, argv: Sequence[str], line_limit: int) -> None:
@@ -61,7 +57,9 @@ class Child:
             'SSH_ASKPASS_REQUIRE': 'never',
         }
         # first, for it needs a file, and without one nothing may be started
-        self._selector = selectors.DefaultSelector()
+        super().__init__(line_limit)
+        #: exit code once all is read; negative: the signal that ended it
+        self.code: int | None = None
         try:
             self._process = subprocess.Popen(
                 argv,
@@ -75,60 +73,28 @@ class Child:
         except OSError:
             self._selector.close()
             raise
-        stdin, stdout, stderr = (
-            typing.cast(typing.IO[bytes], pipe)
-            for pipe in (
-                self._process.stdin,
-                self._process.stdout,
-                self._process.stderr,
+        self._attach(
+            *(
+                typing.cast(typing.IO[bytes], pipe)
+                for pipe in (
+                    self._process.stdin,
+                    self._process.stdout,
+                    self._process.stderr,
+                )
             )
         )
-        self._stdin = stdin
-        self._stdout = stdout
-        self._takers: dict[typing.IO[bytes], Callable[[bytes], None]] = {
-            stdout: self._take_stdout,
-            stderr: self._take_stderr,
-        }
-        #: lines of standard output without their newlines, to be taken away
-        self.lines: collections.deque[bytes] = collections.deque()
-        #: the last line of standard output as far as it is there
-        self.partial = bytearray()
-        #: the end of standard error
-        self.stderr = bytearray()
-        self.line_limit = line_limit
-        #: how many more bytes of standard output are taken
-        self.credit = line_limit
-        #: whether it has written more than it may; then no more is read
-        self.flooded = False
-        #: exit code once all is read; negative: the signal that ended it
-        self.code: int | None = None
-        self._outgoing = bytearray()
-        for pipe in (self._stdin, *self._takers):
-            os.set_blocking(pipe.fileno(), False)
-        for pipe in self._takers:
-            self._selector.register(
-                pipe,
-                selectors.EVENT_READ,
-                functools.partial(self._read, pipe),
-            )
 
-    def send(self, data: bytes) -> None:
-        """Write this to standard input as soon as it can be."""
-        if not data or self._stdin.closed:
-            return
-        if not self._outgoing:
-            self._selector.register(
-                self._stdin, selectors.EVENT_WRITE, self._write
-            )
-        self._outgoing += data
+    @property
+    def ended(self) -> bool:
+        """Whether the process has ended, and all it has written is read."""
+        return self.code is not None
 
     def pump(self, timeout: float) -> None:
         """Wait until something happens, and move what can be moved.
 
         :param timeout: seconds to wait at most
         """
-        for key, _ in self._selector.select(timeout):
-            key.data()
+        super().pump(timeout)
         if all(pipe.closed for pipe in self._takers):
             # it is about to end, and nothing else will tell of it
             with contextlib.suppress(subprocess.TimeoutExpired):
@@ -152,9 +118,7 @@ class Child:
             self._await_end(_GRACE)
             self._signal_group(signal.SIGKILL)
         self._process.wait()
-        for pipe in (self._stdin, *self._takers):
-            self._close(pipe)
-        self._selector.close()
+        self._shut()
 
     def _signal_group(self, number: int) -> None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -172,32 +136,6 @@ class Child:
                 return
             time.sleep(_NAP)
 
-    def _write(self) -> None:
-        try:
-            sent = os.write(self._stdin.fileno(), self._outgoing[:_CHUNK])
-        except BlockingIOError:
-            return
-        except OSError:
-            # Nobody reads any more; why, the other pipes will tell.
-            self._outgoing.clear()
-            self._close(self._stdin)
-            return
-        del self._outgoing[:sent]
-        if not self._outgoing:
-            self._selector.unregister(self._stdin)
-
-    def _read(self, pipe: typing.IO[bytes]) -> int:
-        """Read once; return how much it was, 0 for nothing there."""
-        try:
-            data = os.read(pipe.fileno(), _CHUNK)
-        except BlockingIOError:
-            return 0
-        if data:
-            self._takers[pipe](data)
-        else:
-            self._close(pipe)
-        return len(data)
-
     def _drain(self) -> None:
         """Read what the process has left in the pipes, and no more.
 
@@ -208,25 +146,3 @@ class Child:
             while left > 0 and not pipe.closed:
                 read = self._read(pipe)
                 left -= read or _PIPE
-
-    def _take_stdout(self, data: bytes) -> None:
-        self.credit -= len(data)
-        first, *others = data.split(b'\n')
-        self.partial += first
-        for other in others:
-            self.lines.append(bytes(self.partial))
-            self.partial = bytearray(other)
-        if self.credit < 0 or len(self.partial) > self.line_limit:
-            # what came before is whole, and is kept
-            self.flooded = True
-            self._close(self._stdout)
-
-    def _take_stderr(self, data: bytes) -> None:
-        self.stderr += data
-        del self.stderr[:-STDERR_LIMIT]
-
-    def _close(self, pipe: typing.IO[bytes]) -> None:
-        if not pipe.closed:
-            with contextlib.suppress(KeyError):
-                self._selector.unregister(pipe)
-            pipe.close()

@@ -74,6 +74,7 @@ REFUSALS = frozenset(
         'no-keepalived',
         'no-errand',
         'left',
+        'unsafe',
     )
 )
 

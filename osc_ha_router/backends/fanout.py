@@ -13,8 +13,8 @@
 """One function for many hosts at once, in threads, results as they come."""
 
 from collections.abc import Callable
+from collections.abc import Generator
 from collections.abc import Iterable
-from collections.abc import Iterator
 import concurrent.futures
 import itertools
 import threading
@@ -28,7 +28,7 @@ def run(
     work: Callable[[T, threading.Event], R],
     items: Iterable[T],
     concurrency: int,
-) -> Iterator[R]:
+) -> Generator[R]:
     """Yield one result for each item, in the order in which they are ready.
 
     No more than ``concurrency`` items are in hand at a time, results that

@@ -12,6 +12,9 @@
 
 """Backends by name, from the entry points of whatever is installed."""
 
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
 from stevedore import driver
 from stevedore import exception
 from stevedore import extension
@@ -21,21 +24,33 @@ from osc_ha_router import errors
 from osc_ha_router import text
 from osc_ha_router.backends import base
 
+if TYPE_CHECKING:
+    from openstack import connection
+
 GROUP = 'osc_ha_router.backends'
 
+#: where the settings name none
+DEFAULT = 'ssh'
 
-def load(settings: config.Settings) -> base.Backend:
+
+def load(
+    settings: config.Settings,
+    connect: Callable[[], 'connection.Connection'] = base.no_cloud,
+) -> base.Backend:
     """Return the backend that the settings name.
 
+    :param settings: how to reach the nodes
+    :param connect: as ``base.Backend`` describes
     :raises ConfigError: when there is none of this name, saying which
         there are
     """
     try:
-        manager = driver.DriverManager[base.Backend](
+        # said where nothing is run: generic from stevedore 5.6 on only
+        manager: driver.DriverManager[base.Backend] = driver.DriverManager(
             GROUP,
-            settings.backend,
+            settings.backend or DEFAULT,
             invoke_on_load=True,
-            invoke_args=(settings,),
+            invoke_args=(settings, connect),
         )
     except exception.NoMatches:
         names = sorted(extension.ExtensionManager(GROUP).names())

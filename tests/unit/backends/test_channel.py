@@ -24,9 +24,10 @@ import testtools
 from osc_ha_router import config
 from osc_ha_router.backends import base
 from osc_ha_router.backends import channel
-from osc_ha_router.backends import child
 from osc_ha_router.backends import command
 from osc_ha_router.backends import failures
+from osc_ha_router.backends import login
+from osc_ha_router.backends import wire
 from tests.unit.backends import fake
 
 
@@ -49,7 +50,7 @@ class TestCase(testtools.TestCase):
     @contextlib.contextmanager
     def channel(self, **settings: Any) -> Iterator[channel.Channel]:
         to = command.build(config.Settings(**settings), 'net1', 10.0)
-        with channel.Channel(to, self.stop) as talk:
+        with channel.Channel(login.Login(to), self.stop) as talk:
             yield talk
 
     def fail_to_open(self, seconds: float = 10, **settings: Any) -> str:
@@ -242,8 +243,8 @@ class OpenFailureTest(TestCase):
         with self.channel() as talk:
             until = base.Deadline.after(10)
             broken = self.assertRaises(failures.Broken, talk.open, until)
-            assert talk._child is not None
-            self.assertEqual(child.STDERR_LIMIT, len(talk._child.stderr))
+            assert talk._wire is not None
+            self.assertEqual(wire.STDERR_LIMIT, len(talk._wire.stderr))
         self.assertEqual('refused', broken.kind)
 
     def test_hello_of_another_shape(self) -> None:

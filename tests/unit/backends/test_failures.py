@@ -23,6 +23,7 @@ from osc_ha_router import config
 from osc_ha_router import text
 from osc_ha_router.backends import command
 from osc_ha_router.backends import failures
+from osc_ha_router.backends import faults
 from osc_ha_router.backends import symptoms
 
 PLACE = command.place(config.Settings(ssh_user='stack'), 'net1')
@@ -70,7 +71,9 @@ class FailuresTest(testtools.TestCase):
             used.update(re.findall(r"kind = '([a-z-]+)'", source))
         used.update(('no-rights', 'python-old', 'ssh', 'exit'))
         used.update(('python-missing', 'program-missing', 'become-missing'))
-        self.assertEqual(used, set(failures.KINDS))
+        # those of the agents' API have a table of their own
+        others = faults.KINDS.keys() - failures.KINDS.keys()
+        self.assertEqual(used - others, set(failures.KINDS))
 
     def test_advice_names_the_next_step(self) -> None:
         for kind, words in (

@@ -13,6 +13,7 @@
 """Long conversations: what waits is ended, and what was cut off goes on."""
 
 from collections.abc import Callable
+import itertools
 import os
 import threading
 import time
@@ -61,7 +62,7 @@ class EnoughTest(test_channel.TestCase):
         began = time.monotonic()
         with self.channel() as talk:
             talk.open(self.until)
-            calls = iter((False, False, False, True))
+            calls = itertools.chain([False] * 3, itertools.repeat(True))
             replies = list(
                 talk.call('wait', {}, self.until, lambda: next(calls))
             )
