@@ -14,8 +14,10 @@
 
 For one router: one call to find it, then its agents, its ports, its
 floating IPs and the list of L3 agents at the same time, then the ports of
-its HA network. For many, everything but the agents of each router comes in
-bulk. Source of the API's behaviour: Neutron's ``db/l3_hamode_db.py`` and
+its HA network. For all: one call for the list, one for the L3 agents, then
+the agents of each router, and its ports and floating IPs for 150 routers at
+a time; in lists of ids and not in pages, because a page cannot be followed
+when the item that it ended with is deleted meanwhile. Source of the API's behaviour: Neutron's ``db/l3_hamode_db.py`` and
 ``db/l3_hascheduler_db.py``; note that asking for a router's agents makes
 the server rewrite ``ha_state`` of dead and disabled ones.
 """

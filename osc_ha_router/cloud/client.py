@@ -14,18 +14,27 @@
 
 from collections.abc import Iterator
 from collections.abc import Sequence
-from concurrent import futures
 import contextlib
+import threading
 from typing import Any
 
-from keystoneauth1 import exceptions as ksa_exceptions
+from keystoneauth1 import session as ksa_session
 from openstack import connection
 from openstack import exceptions as sdk_exceptions
+import requests
 
 from osc_ha_router import errors
 from osc_ha_router import text
+from osc_ha_router.cloud import api
 from osc_ha_router.cloud import calls
+from osc_ha_router.cloud import flow
+from osc_ha_router.cloud import trouble
+from osc_ha_router.cloud import workers
 from osc_ha_router.model import claim
+
+#: API calls under way at once; a call of some 50 ms keeps one of Neutron's
+#: processes busy, of which a small cloud has about as many
+CONCURRENCY = 16
 
 
 class Cloud:
@@ -39,16 +48,22 @@ class Cloud:
         self,
         conn: connection.Connection,
         *,
-        concurrency: int = 8,
+        concurrency: int = CONCURRENCY,
     ) -> None:
         self._conn = conn
-        self._network = conn.network
         self._concurrency = concurrency
+        #: all that ask at the same time share what may be under way, and the
+        #: connections for it: several moves look at their routers at once
+        self._turns = threading.BoundedSemaphore(concurrency)
+        #: the bound that was set here
+        self._bound: float | None = None
 
     def bound(self, seconds: float) -> None:
         """Let no API call take longer than this, if nobody else bounds it."""
-        if self._conn.session.timeout is None:
-            self._conn.session.timeout = seconds
+        session = self._conn.session
+        # the session lives on for the next command of an interactive shell
+        if session.timeout in (None, self._bound):
+            session.timeout = self._bound = seconds
 
     def claims(
         self,
@@ -65,31 +80,60 @@ class Cloud:
         :raises RouterNotFound, AmbiguousName, NotSupported: see ``errors``
         :raises CloudError: when the API refuses or does not answer
         """
-        with self._round() as round_:
-            return round_.run(
-                names, self._project_id(project) if project else None, host
-            )
+        with self._api() as asked:
+            project_id = self._project_id(project)
+            if names:
+                return calls.Round(asked).named(names, project_id, host)
+            return flow.Flow(asked, project_id, host).claims()
 
     def again(self, ids: Sequence[str]) -> tuple[claim.Router, ...]:
         """Ask once more for routers; those that are gone are left out.
 
         :raises CloudError: when the API refuses or does not answer
         """
-        with self._round() as round_:
-            return round_.again(ids)
+        with self._api() as asked:
+            return calls.Round(asked).again(ids)
+
+    def owners(self, ids: Sequence[str]) -> dict[str, str | None]:
+        """Ask for no more than which project each of these routers is of.
+
+        :param ids: of any routers, HA or not
+        :return: id to project id; without those that the caller cannot see
+        :raises CloudError: when the API refuses or does not answer
+        """
+        with self._api() as asked:
+            return calls.Round(asked).owners(ids)
 
     @contextlib.contextmanager
-    def _round(self) -> Iterator[calls.Round]:
-        try:
-            with futures.ThreadPoolExecutor(self._concurrency) as pool:
-                yield calls.Round(self._network, pool)
-        except (
-            sdk_exceptions.SDKException,
-            ksa_exceptions.ClientException,
-        ) as exc:
-            raise errors.CloudError(_explain(exc)) from None
+    def flow(
+        self,
+        *,
+        project: str | None = None,
+        host: str | None = None,
+        tell: flow.Tell = lambda done, total: None,
+    ) -> Iterator[flow.Flow]:
+        """Ask for all routers, and have each as soon as it is known.
 
-    def _project_id(self, project: str) -> str:
+        The calls end with the block.
+
+        :param project, host: as of ``claims``
+        :param tell: told how many of how many calls are done, in any thread
+        :raises CloudError: when the API refuses or does not answer at first
+        """
+        with self._api() as asked:
+            yield flow.Flow(asked, self._project_id(project), host, tell)
+
+    @contextlib.contextmanager
+    def _api(self) -> Iterator[api.Api]:
+        with trouble.told(), workers.Workers(self._concurrency) as pool:
+            # found out at the first use: the API may be down until then
+            network = self._conn.network
+            _widen(network.session, self._concurrency)
+            yield api.Api(network, pool, self._turns)
+
+    def _project_id(self, project: str | None) -> str | None:
+        if project is None:
+            return None
         identity: Any = self._conn.identity
         try:
             found = identity.find_project(project, ignore_missing=False)
@@ -108,12 +152,20 @@ class Cloud:
         return str(found.id)
 
 
-def _explain(exc: Exception) -> str:
-    message = text.one_line(str(exc), 400)
-    if isinstance(exc, sdk_exceptions.ForbiddenException):
-        return f'Neutron refuses this to you: {message}'
-    if isinstance(exc, ksa_exceptions.ConnectFailure):
-        return f'The API cannot be reached: {message}'
-    if isinstance(exc, ksa_exceptions.ConnectTimeout):
-        return f'The API did not answer in time: {message}'
-    return f'The API call failed: {message}'
+def _widen(session: Any, connections: int) -> None:
+    """Let a session keep this many connections open, where it has fewer.
+
+    With the usual ten, each call more at the same time is a connection that
+    is made, used once and thrown away.
+    """
+    http = session.session
+    if not isinstance(http, requests.Session):
+        return
+    for scheme, adapter in list(http.adapters.items()):
+        # no other class: somebody has put that there with a reason
+        if type(adapter) is ksa_session.TCPKeepAliveAdapter:
+            if adapter._pool_maxsize < connections:
+                http.mount(
+                    scheme,
+                    ksa_session.TCPKeepAliveAdapter(pool_maxsize=connections),
+                )

@@ -54,6 +54,8 @@ class Neutron(fixtures.Fixture):
 
     def __init__(self, admin: bool = True) -> None:
         self.admin = admin
+        #: URL of the node agents in the catalogue; None: they are not in it
+        self.agents_url: str | None = None
         self.routers: list[Json] = []
         self.agents: list[Json] = []
         #: router id -> ids of its agents with their ha_state
@@ -68,15 +70,26 @@ class Neutron(fixtures.Fixture):
         self._count = 0
 
     def _setUp(self) -> None:
-        mock = self.useFixture(mocking.Fixture())
+        mock = self.mock = self.useFixture(mocking.Fixture())
         token = tokens.V3Token(project_id=PROJECT)
         token.set_project_scope(id=PROJECT)
         for kind, url in (('network', NEUTRON), ('identity', KEYSTONE)):
             service = token.add_service(kind)
             service.add_standard_endpoints(public=url, region='RegionOne')
+
+        def issue(request: Any, context: Any) -> Any:
+            if self.agents_url is not None:
+                service = token.add_service('router-ha')
+                service.add_standard_endpoints(
+                    public=self.agents_url,
+                    internal='https://internal.invalid:6689',
+                    region='RegionOne',
+                )
+            return token
+
         mock.post(
             f'{KEYSTONE}/auth/tokens',
-            json=token,
+            json=issue,
             headers={'X-Subject-Token': 'a-token'},
         )
         version = tokens.V3Discovery(KEYSTONE)
@@ -321,4 +334,7 @@ def _filter(items: list[Json], query: dict[str, list[str]]) -> list[Json]:
     ]
     if fields is None:
         return found
-    return [{key: item[key] for key in fields} for item in found]
+    # what the caller may not see is not there, whoever asks for it
+    return [
+        {key: item[key] for key in fields if key in item} for item in found
+    ]

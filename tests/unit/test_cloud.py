@@ -14,6 +14,7 @@
 
 import uuid
 
+from keystoneauth1 import exceptions as ksa_exceptions
 from requests import exceptions as requests_exceptions
 import testtools
 
@@ -278,6 +279,38 @@ class AgainTest(CloudTest):
         self.assertEqual([kept], [router.id for router in found])
 
 
+class OwnersTest(CloudTest):
+    def setUp(self):
+        super().setUp()
+        self.other = 'b' * 32
+        self.ours = self.add_router('r1')
+        self.theirs = self.add_router('r2', project_id=self.other, ha=False)
+        self.neutron.calls.clear()
+
+    def test_whose_they_are(self):
+        self.assertEqual(
+            {self.ours: neutron.PROJECT, self.theirs: self.other},
+            self.cloud.owners([self.ours, self.theirs]),
+        )
+
+    def test_missing_is_left_out(self):
+        self.assertEqual({}, self.cloud.owners([neutron.new_id(4711)]))
+
+    def test_name_is_no_id(self):
+        self.assertEqual({}, self.cloud.owners(['r1']))
+
+    def test_the_same_calls_for_any_router(self):
+        """Nobody learns from the time it takes whether there is one."""
+        shapes = set()
+        for id_ in (self.ours, self.theirs, neutron.new_id(4711)):
+            self.neutron.calls.clear()
+            self.cloud.owners([id_])
+            shapes.add(tuple(c.replace(id_, '') for c in self.neutron.calls))
+        self.assertEqual(
+            {('routers?fields=id&fields=project_id&id=',)}, shapes
+        )
+
+
 class BoundTest(CloudTest):
     def setUp(self):
         super().setUp()
@@ -491,7 +524,7 @@ class TroubleTest(CloudTest):
             self.neutron.instead = {
                 path: (500, neutron.error('HTTPInternalServerError', HOSTILE))
             }
-            message = self.refused(errors.CloudError, 'r1')
+            message = self.refused(errors.CloudUnreachable, 'r1')
             self.assertIn('The API call failed', message)
 
     def test_connection_refused(self):
@@ -499,14 +532,14 @@ class TroubleTest(CloudTest):
             self.neutron.instead = {
                 path: requests_exceptions.ConnectionError('refused')
             }
-            message = self.refused(errors.CloudError, 'r1')
+            message = self.refused(errors.CloudUnreachable, 'r1')
             self.assertIn('cannot be reached', message)
 
     def test_no_answer_in_time(self):
         self.neutron.instead = {
             'routers': requests_exceptions.ReadTimeout('slow')
         }
-        message = self.refused(errors.CloudError, 'r1')
+        message = self.refused(errors.CloudUnreachable, 'r1')
         self.assertIn('in time', message)
 
     def test_refused(self):
@@ -524,6 +557,33 @@ class TroubleTest(CloudTest):
         self.assertRaises(
             errors.CloudError, self.cloud.again, [self.router_id]
         )
+
+
+class Reluctant:
+    """A connection to a cloud that cannot be reached at first."""
+
+    def __init__(self, conn):
+        self._conn = conn
+        self.up = False
+
+    @property
+    def network(self):
+        if not self.up:
+            raise ksa_exceptions.ConnectFailure('nobody listens')
+        return self._conn.network
+
+
+class DownAtFirstTest(CloudTest):
+    """A cloud that is down when the program starts is not given up."""
+
+    def test_asked_again(self):
+        id_ = self.add_router()
+        connection = Reluctant(self.neutron.connect())
+        self.cloud = cloud.Cloud(connection)
+        for _ in range(2):
+            self.refused(errors.CloudUnreachable, id_)
+        connection.up = True
+        self.assertEqual(id_, self.one(id_).id)
 
 
 class HostileTest(CloudTest):
