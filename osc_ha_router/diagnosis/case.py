@@ -12,11 +12,13 @@
 
 """One router with its replicas side by side: what the rules look at."""
 
+from collections.abc import Collection
 from collections.abc import Iterable
 import dataclasses
 import functools
 
 from osc_ha_router.diagnosis import evidence
+from osc_ha_router.diagnosis import looked
 from osc_ha_router.model import claim
 from osc_ha_router.model import report
 from osc_ha_router.model import view
@@ -32,8 +34,8 @@ class Case:
     replicas: tuple[report.Replica, ...]
     #: the HA VIP, with prefix; several when the nodes disagree
     vips: frozenset[str]
-    #: host -> routers it has something of; only hosts that said so
-    residents: dict[str, tuple[view.Resident, ...]]
+    #: what hosts said they have of the other routers on its HA network
+    peers: tuple[view.Resident, ...]
     #: holder -> hosts whose VRRP advertisements it heard, itself included
     #: if it sends; None: not every living holder was listened on
     heard: dict[str, frozenset[str]] | None = None
@@ -46,6 +48,15 @@ class Case:
     def hosted(self) -> list[report.Replica]:
         """The replicas on hosts that Neutron names."""
         return [r for r in self.replicas if r.agent is not None]
+
+    @functools.cached_property
+    def looked(self) -> list[tuple[report.Replica, view.NodeView]]:
+        """The replicas among these that have a namespace, with its view."""
+        return [
+            (r, r.view)
+            for r in self.hosted
+            if r.view is not None and r.view.namespace is not None
+        ]
 
     @functools.cached_property
     def holders(self) -> list[report.Replica]:
@@ -64,9 +75,12 @@ class Case:
 
     def ha_port(self, host: str) -> claim.Port | None:
         """Return the HA port that is bound to a host."""
-        return next(
-            (p for p in self.ports(claim.HA_PORT) if p.host == host), None
-        )
+        return self._ha_ports.get(host)
+
+    @functools.cached_property
+    def _ha_ports(self) -> dict[str | None, claim.Port]:
+        # of several for one host the first
+        return {p.host: p for p in reversed(self.ports(claim.HA_PORT))}
 
     def confs(self) -> list[tuple[str, view.KeepalivedConf]]:
         """Return host and keepalived.conf wherever one was read."""
@@ -81,15 +95,12 @@ def build(router: claim.Router, hosts: Iterable[view.HostView]) -> Case:
     """Put claim and views of one router side by side.
 
     :param hosts: every host looked at; those with nothing of the router
-        and no agent for it are left out
+        and no agent for it are left out. ``looked.Looked`` is best for many
+        routers.
     """
-    looked = {shown.host: shown for shown in hosts}
+    every = looked.Looked.of(hosts)
     agents = {agent.host: agent for agent in router.agents or ()}
-    views = {
-        host: found
-        for host, shown in looked.items()
-        if (found := _view(router, shown, host in agents)) is not None
-    }
+    views = _views(router, every, agents)
     # hosts that Neutron names first, then those with leftovers
     order = sorted(agents) + sorted(set(views) - set(agents))
     ports = {
@@ -100,36 +111,55 @@ def build(router: claim.Router, hosts: Iterable[view.HostView]) -> Case:
     vips = _vips(views, ports)
     replicas = [
         _replica(
-            host, agents.get(host), views.get(host), looked.get(host), vips
+            host,
+            agents.get(host),
+            views.get(host),
+            every.by_name.get(host),
+            vips,
         )
         for host in order
     ]
     heard = _heard([r for r in replicas if r.observed == ACTIVE])
     return Case(
         router=router,
-        replicas=tuple(_silenced(r, heard) for r in replicas),
+        replicas=tuple(
+            [r if heard is None else _silenced(r, heard) for r in replicas]
+        ),
         vips=vips,
         heard=heard,
-        residents={
-            host: shown.residents
-            for host, shown in looked.items()
-            if shown.residents is not None
-        },
+        peers=tuple(
+            resident
+            for peer in router.peers or ()
+            for resident in every.residents(peer.router_id)
+        ),
     )
 
 
-def _view(
-    router: claim.Router, shown: view.HostView, hosting: bool
-) -> view.NodeView | None:
-    """Return the router's view, or None where there is none to judge."""
-    for found in shown.views:
-        if found.router_id == router.id:
-            break
-    else:
+def _views(
+    router: claim.Router,
+    every: looked.Looked,
+    agents: Collection[str],
+) -> dict[str, view.NodeView]:
+    """Return host -> what it shows, without what there is not to judge.
+
+    :param agents: hosts with an agent for the router
+    """
+    views = {
+        host: found
+        for host, found in every.views(router.id).items()
+        if host in agents or not _empty(router, found)
+    }
+    for host in agents:
+        shown = every.by_name.get(host)
         # a host that listed all it has, and has nothing of this router
-        complete = shown.failure is None and shown.residents is not None
-        return view.NodeView(router.id, None) if hosting and complete else None
-    return found if hosting or not _empty(router, found) else None
+        if (
+            host not in views
+            and shown is not None
+            and shown.failure is None
+            and shown.residents is not None
+        ):
+            views[host] = view.NodeView(router.id, None)
+    return views
 
 
 def _empty(router: claim.Router, shown: view.NodeView) -> bool:
@@ -178,6 +208,8 @@ def _heard(
 
     A sender that is none of them is left out: it explains nothing.
     """
+    if any(r.view is None or r.view.listening is None for r in living):
+        return None
     by_address = {
         evidence.bare(address.address): replica.host
         for replica in living
@@ -199,14 +231,14 @@ def _heard(
 
 
 def _silenced(
-    replica: report.Replica, heard: dict[str, frozenset[str]] | None
+    replica: report.Replica, heard: dict[str, frozenset[str]]
 ) -> report.Replica:
     """Return the replica as stale if its keepalived is proved a backup.
 
     keepalived owns the VIP only while it advertises it. A holder that is
     silent while another one sends does not own it.
     """
-    if heard is None or replica.observed != ACTIVE:
+    if replica.observed != ACTIVE:
         return replica
     sends = replica.host in heard[replica.host]
     others = any(host in senders for host, senders in heard.items())
@@ -219,10 +251,10 @@ def _replica(
     host: str,
     agent: claim.Agent | None,
     shown: view.NodeView | None,
-    looked: view.HostView | None,
+    host_view: view.HostView | None,
     vips: frozenset[str],
 ) -> report.Replica:
-    failure = looked.failure if looked is not None else None
+    failure = host_view.failure if host_view is not None else None
     if shown is None:
         return report.Replica(
             host,

@@ -78,7 +78,10 @@ def judge(
     :param ignore: codes of findings that are shown but do not count
     """
     this = case.build(router, hosts)
-    if router.admin_state_up is False:
+    if router.deleted:
+        # nothing is to be expected, and so nothing is missing
+        found = [*residue.leftovers(this), *errand.errands(this)]
+    elif router.admin_state_up is False:
         # Neutron takes a disabled router off all nodes: nothing to expect
         found = [
             catalogue.finding('router-disabled', None, router_id=router.id),
@@ -121,4 +124,6 @@ def conclude(
         key=lambda severity: severity.rank,
         default=report.Severity.OK,
     )
-    return dataclasses.replace(bare, health=health, findings=findings)
+    return report.Report(
+        bare.router, health, bare.replicas, findings, bare.vips
+    )

@@ -14,6 +14,8 @@
 
 import dataclasses
 
+from osc_ha_router.model import view
+
 #: device_owner of the port on the HA network, one for each agent
 HA_PORT = 'network:router_ha_interface'
 GATEWAY_PORT = 'network:router_gateway'
@@ -96,6 +98,11 @@ class Router:
     peers: tuple[Peer, ...] | None = None
     #: what could not be learned, and whom to ask, a sentence each
     gaps: tuple[str, ...] = ()
+    #: why the service was not to be had that judges for those who may not
+    #: see where the router is
+    service: view.Failure | None = None
+    #: whether Neutron has no such router any more, but nodes have
+    deleted: bool = False
 
 
 @dataclasses.dataclass(frozen=True)

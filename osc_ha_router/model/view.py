@@ -16,6 +16,7 @@ The node program (``osc_ha_router.node``) prints objects of exactly these
 shapes as JSON; ``osc_ha_router.codec`` turns them into these classes.
 """
 
+from collections.abc import Sequence
 import dataclasses
 
 
@@ -249,7 +250,8 @@ class HostView:
     host: str
     #: set: the host, or the rest of it, could not be looked at
     failure: Failure | None = None
-    views: tuple[NodeView, ...] = ()
+    #: those of many routers may be packed, see ``osc_ha_router.packing``
+    views: Sequence[NodeView] = ()
     #: every router of which the host has a namespace or keepalived.conf
     residents: tuple[Resident, ...] | None = None
     #: the node's own idea of its name (uname), to catch a wrong connection

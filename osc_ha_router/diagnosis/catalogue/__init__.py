@@ -21,6 +21,7 @@ import dataclasses
 import enum
 import functools
 import importlib.resources
+import shlex
 from typing import Any
 
 import yaml
@@ -29,6 +30,11 @@ from osc_ha_router.model import report
 
 #: where the documentation has a page for each finding
 DOCUMENTATION = 'https://docs.openstack.org/osc-ha-router/latest/findings/'
+
+#: what a node or a capture decides, and hints have as a word of a command
+_IN_COMMANDS = frozenset(
+    ('agent_id', 'device', 'namespace', 'router_id', 'vip')
+)
 
 
 class Bars(enum.StrEnum):
@@ -139,9 +145,19 @@ def finding(name: str, host: str | None, **fields: Any) -> report.Finding:
         severity=entry.severity,
         host=host,
         summary=entry.summary.format_map(_Fields(fields)),
-        hint=entry.hint.format_map(_Fields(fields)),
+        hint=entry.hint.format_map(_Fields(_quoted(fields))),
         documentation_url=entry.documentation_url,
     )
+
+
+def _quoted(fields: dict[str, Any]) -> dict[str, Any]:
+    """Return the fields as they may stand in a command to be copied."""
+    return {
+        name: shlex.quote(value)
+        if name in _IN_COMMANDS and isinstance(value, str)
+        else value
+        for name, value in fields.items()
+    }
 
 
 class _Fields(dict[str, Any]):
@@ -174,5 +190,5 @@ def _load() -> list[dict[str, Any]]:
         item
         for file in importlib.resources.files(__package__).iterdir()
         if file.name.endswith('.yaml')
-        for item in yaml.load(file.read_bytes(), loader)  # noqa: S506
+        for item in yaml.load(file.read_bytes(), loader)  # noqa: S506 # nosec B506
     ]

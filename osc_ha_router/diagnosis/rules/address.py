@@ -13,6 +13,7 @@
 """Addresses and routes: all on the active node, none elsewhere (RHA5xx)."""
 
 from collections.abc import Iterator
+import shlex
 
 from osc_ha_router.diagnosis import case
 from osc_ha_router.diagnosis import catalogue
@@ -26,6 +27,9 @@ from osc_ha_router.model import view
 ACTIVE = report.Observed.ACTIVE
 
 #: SIGHUP does not help: keepalived 2.2.7 sets only what is new in the file
+#: flags of an address that is in use
+_SETTLED = ('permanent',)
+
 _ADD = (
     'ip netns exec {} ip address add <address> dev <device>, or fail over; '
     'SIGHUP to keepalived does not bring an address back'
@@ -43,14 +47,17 @@ def missing(this: case.Case) -> Iterator[report.Finding]:
         held = evidence.held(shown)
         if replica.observed != ACTIVE or held is None:
             continue
-        plain = {evidence.bare(address) for address in held}
+        plain = evidence.held_plain(shown)
         conf = shown.keepalived_conf
         told = configured(conf)
+        wanted = claimed(this)
+        if told <= held and wanted <= plain:
+            continue
         lost = {a for a in told if evidence.bare(a) not in plain}
         unset = (
-            claimed(this) - {evidence.bare(a) for a in told} - plain
+            wanted - {evidence.bare(a) for a in told} - plain
             if conf is not None
-            else claimed(this) - plain
+            else wanted - plain
         )
         floating = {ip.address for ip in this.router.floating_ips or ()}
         for addresses, source in (
@@ -99,7 +106,7 @@ def routes(this: case.Case) -> Iterator[report.Finding]:
 
 def leftovers(this: case.Case) -> Iterator[report.Finding]:
     """The active node's addresses on a node without the VIP."""
-    told = set().union(*(configured(conf) for _, conf in this.confs()))
+    told = frozenset().union(*[configured(conf) for _, conf in this.confs()])
     for replica, shown in process.looked(this):
         held = evidence.held(shown)
         if replica.vip is not False or held is None:
@@ -122,12 +129,12 @@ def leftovers(this: case.Case) -> Iterator[report.Finding]:
 def detection(this: case.Case) -> Iterator[report.Finding]:
     """IPv6 addresses that duplicate address detection keeps unused."""
     for replica, shown in process.looked(this):
-        failed = [
-            a.address for a in shown.addresses or () if 'dadfailed' in a.flags
-        ]
+        # all but the usual, of which there is no more to say
+        flagged = [a for a in shown.addresses or () if a.flags != _SETTLED]
+        failed = [a.address for a in flagged if 'dadfailed' in a.flags]
         waiting = [
             a.address
-            for a in shown.addresses or ()
+            for a in flagged
             if 'tentative' in a.flags and 'dadfailed' not in a.flags
         ]
         if failed:
@@ -147,10 +154,13 @@ def detection(this: case.Case) -> Iterator[report.Finding]:
 
 def configured(conf: view.KeepalivedConf | None) -> frozenset[str]:
     """Return what keepalived.conf gives to the active node, normalised."""
-    if conf is None:
-        return frozenset()
+    return frozenset() if conf is None else _configured(conf)
+
+
+@evidence.remembered
+def _configured(conf: view.KeepalivedConf) -> frozenset[str]:
     return frozenset(
-        evidence.normal(a.address) for a in (*conf.vips, *conf.excluded)
+        [evidence.normal(a.address) for a in (*conf.vips, *conf.excluded)]
     )
 
 
@@ -201,7 +211,9 @@ def _lacks(
             host,
             addresses=words.some(addresses),
             source=source,
-            cure=_UPDATE if source else _ADD.format(shown.namespace),
+            cure=_UPDATE
+            if source
+            else _ADD.format(shlex.quote(str(shown.namespace))),
         )
 
 

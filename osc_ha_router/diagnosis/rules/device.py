@@ -26,6 +26,9 @@ ACTIVE = report.Observed.ACTIVE
 UNKNOWN = report.Observed.UNKNOWN
 
 #: characters of a port's id in the device's name (IFNAMSIZ leaves 14)
+#: operational states of a device whose other end is missing or down
+_NO_CARRIER = frozenset(('DOWN', 'LOWERLAYERDOWN', 'NOTPRESENT'))
+
 _ID_LENGTH = 11
 _PREFIXES = {
     claim.GATEWAY_PORT: 'qg-',
@@ -86,13 +89,15 @@ def router_devices(this: case.Case) -> Iterator[report.Finding]:
         if replica.vip and not serving:
             # stale: the devices of a node that must let go do not matter
             continue
-        links = {link.name: link for link in shown.links}
         ports = _ports(this, shown)
-        for name, port in sorted(ports.items()):
-            if name not in links:
-                yield _missing(replica.host, name, port, bool(serving))
-        for name, link in sorted(links.items()):
-            state = _state(link)
+        for name in sorted(ports.keys() - {x.name for x in shown.links}):
+            yield _missing(replica.host, name, ports[name], bool(serving))
+        states = {
+            link.name: _state(link)
+            for link in shown.links
+            if not link.up or link.oper in _NO_CARRIER
+        }
+        for name, state in sorted(states.items()):
             if not state or name.startswith('ha-'):
                 continue
             if serving:
@@ -107,12 +112,23 @@ def router_devices(this: case.Case) -> Iterator[report.Finding]:
 
 def _ports(this: case.Case, shown: view.NodeView) -> dict[str, claim.Port]:
     """Return the devices that Neutron's ports ask for in this namespace."""
-    snat = (shown.namespace or '').startswith('snat-')
+    ports = _devices(this.router)
+    if not (shown.namespace or '').startswith('snat-'):
+        return ports
+    # with DVR the internal devices stay in the qrouter- namespace
+    return {
+        name: port
+        for name, port in ports.items()
+        if port.owner != claim.INTERNAL_PORT
+    }
+
+
+@evidence.remembered
+def _devices(router: claim.Router) -> dict[str, claim.Port]:
     return {
         _PREFIXES[port.owner] + port.id[:_ID_LENGTH]: port
-        for port in this.ports(*_PREFIXES)
-        # with DVR the internal devices stay in the qrouter- namespace
-        if not (snat and port.owner == claim.INTERNAL_PORT)
+        for port in router.ports or ()
+        if port.owner in _PREFIXES
     }
 
 
@@ -152,7 +168,7 @@ def _state(link: view.Link | None) -> str | None:
         return 'missing'
     if not link.up:
         return 'administratively down'
-    if link.oper in ('DOWN', 'LOWERLAYERDOWN', 'NOTPRESENT'):
+    if link.oper in _NO_CARRIER:
         return 'up but without carrier'
     return None
 

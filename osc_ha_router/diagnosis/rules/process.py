@@ -12,6 +12,7 @@
 
 """Processes and what they keep up to date (RHA3xx)."""
 
+from collections.abc import Iterable
 from collections.abc import Iterator
 
 from osc_ha_router.diagnosis import case
@@ -37,11 +38,9 @@ _STATE_WORDS = {
 
 def looked(
     this: case.Case,
-) -> Iterator[tuple[report.Replica, view.NodeView]]:
-    """Yield the replicas with a namespace, leftovers left out."""
-    for replica in this.hosted:
-        if replica.view is not None and replica.view.namespace is not None:
-            yield replica, replica.view
+) -> Iterable[tuple[report.Replica, view.NodeView]]:
+    """Return the replicas with a namespace, leftovers left out."""
+    return this.looked
 
 
 def astray(this: case.Case) -> Iterator[report.Finding]:
@@ -70,8 +69,9 @@ def keepalived(this: case.Case) -> Iterator[report.Finding]:
                 'keepalived-dead', replica.host, namespace=shown.namespace
             )
         pids = {p.pid for p in parents}
+        born = {child.ppid for child in children}
         for parent in parents:
-            if not any(child.ppid == parent.pid for child in children):
+            if parent.pid not in born:
                 yield catalogue.finding(
                     'vrrp-child-dead', replica.host, pid=parent.pid
                 )

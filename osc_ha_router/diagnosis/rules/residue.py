@@ -65,13 +65,11 @@ def disabled(this: case.Case) -> Iterator[report.Finding]:
 
 def duplicate_vrid(this: case.Case) -> Iterator[report.Finding]:
     """Another router of the HA network with the same virtual router id."""
-    peers = {peer.router_id for peer in this.router.peers or ()}
     vrids = {conf.vrid for _, conf in this.confs() if conf.vrid is not None}
     clashes = {
         (resident.vrid, resident.router_id)
-        for residents in this.residents.values()
-        for resident in residents
-        if resident.router_id in peers and resident.vrid in vrids
+        for resident in this.peers
+        if resident.vrid in vrids
     }
     for vrid, other in sorted(clashes, key=str):
         yield catalogue.finding('duplicate-vrid', None, vrid=vrid, other=other)

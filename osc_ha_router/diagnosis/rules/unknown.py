@@ -62,12 +62,14 @@ def _view(
     ]
     if not shown.files:
         blind.append('keepalived.conf and the state file')
+    if not blind and replica.observed != report.Observed.UNKNOWN:
+        return
     why = '; '.join(f'{p.what}: {p.message}' for p in shown.problems)
     if blind:
         yield _not_looked_at(
             replica.host, ', '.join(blind), why or _LOOK_AGAIN
         )
-    elif replica.observed == report.Observed.UNKNOWN:
+    else:
         yield _not_looked_at(
             replica.host,
             'whether it holds the VIP, which no keepalived.conf names',
@@ -96,6 +98,13 @@ def claims(this: case.Case) -> Iterator[report.Finding]:
     elif blind:
         yield catalogue.finding(
             'claim-unknown', None, what=', '.join(blind), advice=_LOOK_AGAIN
+        )
+    if router.service is not None:
+        yield catalogue.finding(
+            'service-unavailable',
+            None,
+            message=router.service.message,
+            advice=router.service.advice,
         )
 
 

@@ -218,6 +218,30 @@ class CapturesTest(testtools.TestCase):
         hosts = [replica.host for replica in scene.judge().replicas]
         self.assertNotIn(host, hosts)
 
+    def test_debian(self):
+        """Neutron 21.0.0, whose monitor has a title of one string."""
+        scene = self.check('debian', 'OK')
+        self.assertEqual(set(), scene.found())
+        for host in scene.names:
+            monitors = [
+                p for p in scene.shown(host).processes if p.role == 'monitor'
+            ]
+            self.assertEqual([1, 1], [len(p.command) for p in monitors])
+
+    def test_debian_incident(self):
+        scene = Scene.of('debian-incident')
+        host = dead_agent(scene)
+        expected = {
+            (name, host)
+            for name in (
+                'stale-vip-dead-keepalived',
+                'agent-dead',
+                'monitor-dead',
+            )
+        }
+        self.check('debian-incident', 'ERROR', *expected)
+        self.assertEqual(expected, scene.found())
+
     def test_leftover_replica(self):
         scene = Scene.of('leftover-replica')
         host = only([h.host for h in scene.hosts if h.host not in scene.names])

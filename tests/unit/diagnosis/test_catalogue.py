@@ -14,11 +14,12 @@
 
 import ast
 import pathlib
+import re
 import string
 
 import testtools
 
-from osc_ha_router import engine
+from osc_ha_router import second
 from osc_ha_router.diagnosis import catalogue
 from osc_ha_router.diagnosis import rules
 from osc_ha_router.model import report
@@ -46,7 +47,7 @@ class CatalogueTest(testtools.TestCase):
         used = words(
             *RULES.glob('*.py'),
             RULES.parent / 'verdict.py',
-            pathlib.Path(engine.__file__),
+            pathlib.Path(second.__file__),
         )
         self.assertEqual(set(), set(self.entries) - used)
 
@@ -115,6 +116,27 @@ class CatalogueTest(testtools.TestCase):
         )
         self.assertIn('{host}{0}', found.summary)
         self.assertEqual('{x}', found.hint)
+
+    def test_a_word_of_a_command_stays_a_word(self):
+        found = catalogue.finding(
+            'ha-device-down',
+            'net1',
+            device='ha-0a; reboot',
+            namespace='$(reboot)',
+            state='DOWN',
+        )
+        self.assertIn('device ha-0a; reboot is DOWN', found.summary)
+        self.assertIn(
+            "exec '$(reboot)' ip link set 'ha-0a; reboot' up", found.hint
+        )
+
+    def test_no_other_field_is_in_a_command(self):
+        """Behind the name of a program there are only words, quoted."""
+        for entry in self.entries.values():
+            for part in re.findall(r'ip netns exec [^;,]*', entry.hint):
+                for _, name, _, _ in string.Formatter().parse(part):
+                    if name not in (None, 'host', 'pid'):
+                        self.assertIn(name, catalogue._IN_COMMANDS, part)
 
     def test_finding_has_the_page_of_its_code(self):
         entry = self.entries['agent-dead']

@@ -13,9 +13,26 @@
 """What one node's view proves."""
 
 import dataclasses
+import ipaddress
+
+import hypothesis
+from hypothesis import strategies
 
 from osc_ha_router.diagnosis import evidence
 from tests.unit.diagnosis import base
+
+#: addresses in any spelling, and what only looks like one
+spellings = strategies.one_of(
+    strategies.ip_addresses().map(str),
+    strategies.ip_addresses(v=6).map(lambda ip: ip.exploded.upper()),
+    strategies.builds(
+        '{}/{}'.format,
+        strategies.ip_addresses(),
+        strategies.integers(-1, 130),
+    ),
+    strategies.text('0123456789abF:./%', max_size=20),
+    strategies.text(max_size=5),
+)
 
 
 class ObserveTest(base.RuleTest):
@@ -68,6 +85,25 @@ class NormalTest(base.RuleTest):
             ('', ''),
         ):
             self.assertEqual(expected, evidence.normal(given))
+
+    @hypothesis.given(spellings)
+    @hypothesis.example('1.2.3.4/255.255.255.0')
+    @hypothesis.example('::ffff:1.2.3.4/96')
+    @hypothesis.example('::1.2.3.4')
+    @hypothesis.example('01.2.3.4/24')
+    @hypothesis.example('1.2.3.4/024')
+    @hypothesis.example('1.2.3.4/')
+    @hypothesis.example('fe80::1%eth0/64')
+    @hypothesis.example('1.2.3')
+    @hypothesis.example('\0')
+    def test_is_what_the_library_says(self, address):
+        """The quick way agrees with the one that takes ten times as long."""
+        try:
+            expected = ipaddress.ip_interface(address).with_prefixlen
+        except ValueError:
+            expected = address
+        self.assertEqual(expected, evidence.normal(address))
+        self.assertEqual(expected.partition('/')[0], evidence.bare(address))
 
     def test_bare(self):
         self.assertEqual('2001:db8::1', evidence.bare('2001:DB8::1/64'))

@@ -113,6 +113,15 @@ class ClaimsTest(base.RuleTest):
         self.assertIn('which L3 agents host the router', found.summary)
         self.assertEqual('UNKNOWN', scene.judge().health)
 
+    def test_service_not_to_be_had(self):
+        failure = view.Failure('agent-missing', 'no such service', 'Ask.')
+        scene = self.healthy.with_router(agents=None, service=failure)
+        found = self.finding(scene, 'service-unavailable', None)
+        self.assertIn('no such service', found.summary)
+        self.assertEqual('Ask.', found.hint)
+        # beside what Neutron did not tell, which is why it was asked
+        self.finding(scene, 'claim-unknown', None)
+
     def test_several_things_not_shown(self):
         scene = self.healthy.with_router(ports=None, floating_ips=None)
         found = self.finding(scene, 'claim-unknown', None)
