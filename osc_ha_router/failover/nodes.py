@@ -83,6 +83,17 @@ class Quiet:
 
 
 @dataclasses.dataclass(frozen=True)
+class Told:
+    """What came of telling an L3 agent."""
+
+    #: what it was told, None for nothing
+    state: str | None
+    answered: bool = False
+    #: whether it has the router; None: not known
+    known: bool | None = None
+
+
+@dataclasses.dataclass(frozen=True)
 class _Gone:
     gone: bool
 
@@ -113,7 +124,7 @@ class Node:
         :param until: whatever is not finished then, the node undoes
         :raises Trouble: refusal ``locked`` if somebody else has it
         """
-        end = self._ask('begin', until, by=by, seconds=_seconds(until))
+        end = self._ask('begin', until, by=by, seconds=seconds(until))
         self.begun = self._read(Begun, end)
         return self.begun
 
@@ -144,7 +155,7 @@ class Node:
 
     def watch(self, until: base.Deadline, enough: Callable[[], bool]) -> bool:
         """Wait until the HA address is gone; say whether it is."""
-        end = self._ask('watch', until, enough=enough, timeout=_seconds(until))
+        end = self._ask('watch', until, enough=enough, timeout=seconds(until))
         return self._read(_Gone, end).gone
 
     def takeover(
@@ -214,6 +225,21 @@ class Node:
             )
         return total
 
+    def report(
+        self,
+        guard: float,
+        until: base.Deadline,
+        enough: Callable[[], bool] | None = None,
+    ) -> Told:
+        """Tell the L3 agent what the node is.
+
+        :param guard: seconds to watch over the ports of Open vSwitch then
+        :param enough: asked now and then whether that can end before
+        :raises Trouble: refusal ``absent`` where there is no agent's socket
+        """
+        end = self._ask('report', until, enough, guard=guard)
+        return self._read(Told, end)
+
     def finish(self, until: base.Deadline) -> tuple[str, ...]:
         """Undo what is left to be undone, and give the lock back."""
         return self._read(_Finished, self._ask('finish', until)).undone
@@ -252,6 +278,6 @@ class Node:
             raise base.Trouble(failure, None) from None
 
 
-def _seconds(until: base.Deadline) -> float:
-    # what the node program takes
+def seconds(until: base.Deadline) -> float:
+    """Return the time left, as much of it as the node program takes."""
     return min(max(1.0, round(until.left(), 1)), 900.0)

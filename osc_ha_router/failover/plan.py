@@ -109,7 +109,7 @@ def make(found: report.Report, wish: Wish) -> Plan:
         found.replicas,
         frozenset(found.vips),
         # what other routers there are is in the findings by now
-        residents={},
+        peers=(),
     )
     check = preflight.Preflight(this, found.findings, wish.ignore)
     check.free()

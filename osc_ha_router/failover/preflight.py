@@ -84,6 +84,8 @@ class Preflight:
             what = f'{len(active)} nodes are active: {words.hosts(active)}'
         elif self._this.seen(UNKNOWN):
             what = 'it is not known which node is active'
+        elif self._this.router.agents is None:
+            what = 'it is not known which nodes it is on'
         else:
             what = 'no node is active'
         lines = [
@@ -92,12 +94,20 @@ class Preflight:
             if obstacles.bars(finding) == catalogue.Bars.ALWAYS
             or finding.severity == report.Severity.UNKNOWN
         ]
+        advice = (
+            'A failover needs one active node. Cure that first: '
+            f'{self._command("--listen 7")} shows what is wrong, openstack '
+            'router ha finding show <code> what to do.'
+        )
+        if self._this.router.agents is None:
+            advice = (
+                'A failover is for administrators, whom Neutron tells where '
+                'a router is: ask one to do it.'
+            )
         raise self._refused(
             what,
             lines or [words.states(self._this.replicas) or 'Nothing was seen'],
-            'A failover needs one active node. Cure that first: '
-            f'{self._command("--listen 7")} shows what is wrong, openstack '
-            'router ha finding show <code> what to do.',
+            advice,
         )
 
     def alone(self, source: report.Replica) -> None:

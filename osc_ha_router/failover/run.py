@@ -19,7 +19,6 @@ import contextlib
 import dataclasses
 import functools
 import threading
-import time
 
 from osc_ha_router import engine
 from osc_ha_router import errors
@@ -29,6 +28,7 @@ from osc_ha_router.failover import nodes
 from osc_ha_router.failover import plan as planning
 from osc_ha_router.failover import promote
 from osc_ha_router.failover import release
+from osc_ha_router.failover import remind
 from osc_ha_router.failover import result
 from osc_ha_router.failover import stage
 from osc_ha_router.failover import verify
@@ -70,6 +70,17 @@ class Failover:
         self._source = source
         self._backend = backend
         self._tell = tell
+        self._cut = threading.Event()
+        #: of the move under way
+        self._stop = threading.Event()
+
+    def cut_off(self) -> None:
+        """End what is under way; the nodes undo what was begun there.
+
+        For another thread than the one that is at it.
+        """
+        self._cut.set()
+        self._stop.set()
 
     def plan(
         self, name: str, wish: planning.Wish, deadline: base.Deadline
@@ -108,7 +119,9 @@ class Failover:
                 f'There are {deadline.left():.0f} s left, and a move takes '
                 f'up to {needed:.0f} s.\nGive it more time with --timeout.'
             )
-        stop = threading.Event()
+        self._stop = stop = threading.Event()
+        if self._cut.is_set():
+            raise errors.Refused('Interrupted before anything was begun.')
         scene = stage.Stage(
             plan=plan,
             hosts={},
@@ -202,6 +215,7 @@ class Failover:
         try:
             with self._following(scene):
                 ACTS[scene.plan.method](scene)
+                self._remind(scene)
         except base.Trouble as trouble:
             scene.note(stage.sentence(trouble))
         if scene.took is not None and scene.took.active:
@@ -217,6 +231,18 @@ class Failover:
                 or f'nobody has taken over in time: {reason}'
             )
         self._finish(scene)
+
+    def _remind(self, scene: stage.Stage) -> None:
+        """Have Neutron told of it, if it has not learned by itself."""
+        if scene.took is None or not scene.took.active or scene.over():
+            return
+        try:
+            routers = self._source.again((scene.plan.router.id,))
+        except errors.Error:
+            # that it says nothing is found when all is done
+            return
+        for router in routers:
+            remind.remind(scene, router)
 
     def _finish(self, scene: stage.Stage) -> None:
         """Give back whatever is begun; trouble with one is none for others.
@@ -307,7 +333,8 @@ class Failover:
             ):
                 break
             self._tell('wait', '; '.join(verdict.reasons))
-            time.sleep(_LOOK)
+            if self._cut.wait(_LOOK):
+                break
         return result.Result(
             outcome=verdict.outcome,
             source=plan.source,

@@ -102,6 +102,10 @@ class Stage:
         if sentence not in self.notes:
             self.notes.append(sentence)
 
+    def over(self) -> bool:
+        """Whether nobody needs to look after the new node any more."""
+        return self.settled.is_set() or self.stop.is_set()
+
     def wait(self, seconds: float) -> None:
         """Wait, unless all must end."""
         self.stop.wait(max(0.0, min(seconds, self.until.left())))

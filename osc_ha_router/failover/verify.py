@@ -43,6 +43,24 @@ def caught_up(router: claim.Router, host: str) -> bool:
     return not any(_lag(router, host))
 
 
+def unheard(router: claim.Router, active: str) -> list[str]:
+    """Return the hosts of agents that Neutron has to hear from again.
+
+    It binds the ports when the agent of the active node has told it of that.
+
+    :param active: the host that really is
+    """
+    wrong = {
+        agent.host
+        for agent in router.agents or ()
+        if agent.ha_state != _wanted(agent, active)
+    }
+    if _misbound(router, active):
+        wrong.add(active)
+    # the new node's last: whoever tells its agent stays to look after it
+    return sorted(wrong, key=lambda host: (host == active, host))
+
+
 def arrived(
     plan: planning.Plan, winner: str | None, after: report.Report
 ) -> str | None:
@@ -188,17 +206,23 @@ def _missing(plan: planning.Plan, after: report.Report) -> Iterable[str]:
 def _lag(router: claim.Router, active: str) -> Iterable[str]:
     """Say what Neutron has not learned yet."""
     for agent in router.agents or ():
-        wanted = 'active' if agent.host == active else 'standby'
-        if agent.ha_state != wanted:
+        if agent.ha_state != _wanted(agent, active):
             yield f'Neutron says {agent.ha_state} for {agent.host}'
-    places = collections.Counter(
+    for host, count in sorted(_misbound(router, active).items()):
+        yield f'Neutron has {count} ports of the router bound to {host}'
+
+
+def _wanted(agent: claim.Agent, active: str) -> str:
+    return 'active' if agent.host == active else 'standby'
+
+
+def _misbound(router: claim.Router, active: str) -> dict[str, int]:
+    """Return how many ports are bound to other hosts, by host."""
+    return collections.Counter(
         port.host
         for port in router.ports or ()
-        if port.owner in FOLLOWING and port.host is not None
+        if port.owner in FOLLOWING and port.host not in (None, active)
     )
-    for host, count in sorted(places.items()):
-        if host != active:
-            yield f'Neutron has {count} ports of the router bound to {host}'
 
 
 def _worse(plan: planning.Plan, after: report.Report) -> Iterable[str]:

@@ -57,6 +57,8 @@ class Nodes(fakes.Backend):
         self.stuck: set[str] = set()
         #: whether Neutron learns of the move
         self.learns = True
+        #: whether it learns when an agent is told by somebody else
+        self.heeds = False
         #: whether the L3 agent starts keepalived again
         self.respawns = True
         self.ports: list[dict[str, Any]] = []
@@ -132,6 +134,11 @@ class Nodes(fakes.Backend):
                 else s.without_role(host).without_keepalived(host)
             )
         )
+
+    def tell(self, host: str) -> None:
+        """The agent there is told what its node is."""
+        if self.heeds:
+            self.edit(lambda s: claimed(s, self.active))
 
     def move(self, host: str) -> None:
         """The role goes there."""

@@ -10,6 +10,8 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
+import dataclasses
+
 import testtools
 
 from osc_ha_router import errors
@@ -225,6 +227,11 @@ class ActiveTest(base.PlanTest):
     def test_caller_without_rights(self):
         scene = self.well.with_router(agents=None, ports=None)
         self.assertIn('Neutron does not tell', self.refused(scene))
+        # who is not told of agents has no node to look at, either
+        message = self.refused(dataclasses.replace(scene, hosts=()))
+        self.assertIn('not known which nodes it is on', message)
+        self.assertIn('ask one to do it', message)
+        self.assertNotIn('Cure that', message)
 
 
 class ErrandTest(base.PlanTest):

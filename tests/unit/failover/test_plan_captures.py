@@ -23,9 +23,10 @@ from tests.unit.scene import Scene
 
 NAMES = sorted(path.stem for path in captures.FOLDER.glob('*.json'))
 #: scenario -> what its refusal says, once everybody has listened
-HEALTHY = ('dvr-compute', 'healthy')
+HEALTHY = ('debian', 'dvr-compute', 'healthy')
 REFUSED = {
     'agent-disabled': '--ignore RHA204',
+    'debian-incident': 'RHA101',
     'dvr': '--ignore RHA311',
     'floating-ip-missing': '--ignore RHA502',
     'ha-network-cut': 'RHA104',

@@ -88,6 +88,48 @@ class EndTest(move.MoveTest):
         self.assert_outcome('LAGGING', 3, moved, 'Neutron says')
         self.assertIn('wait', [phase for phase, _ in self.told])
 
+    def test_lagging_monitors(self):
+        """Their agents are told in their stead."""
+        self.nodes.learns, self.nodes.heeds = False, True
+        with mock.patch.object(prepare, 'STAY', 0.1):
+            moved = self.move()
+        self.assert_outcome('VERIFIED', 0, moved)
+        self.assertEqual((), moved.notes)
+        told = [host for host, op, _ in self.nodes.asked if op == 'report']
+        self.assertEqual([self.active, self.target], told)
+        (fields,) = self.nodes.fields(self.target, 'report')
+        self.assertEqual(10, fields['guard'])
+
+    def test_lagging_monitor_of_the_old_node(self):
+        self.nodes.heeds = True
+        self.nodes.moved = lambda host: self.nodes.edit(
+            lambda s: s.with_agent(self.active, ha_state='active')
+        )
+        with mock.patch.object(prepare, 'STAY', 0.1):
+            moved = self.move()
+        self.assert_outcome('VERIFIED', 0, moved)
+        self.assertEqual(['report'], self.nodes.ops(self.active)[-2:-1])
+        self.assertNotIn('report', self.nodes.ops(self.target))
+
+    def test_lagging_and_an_agent_cannot_be_told(self):
+        self.nodes.learns = False
+        self.nodes.fault(self.active, 'report', end={'answered': False})
+        words = 'there is no socket of an L3 agent here'
+        self.nodes.fault(
+            self.target,
+            'report',
+            trouble=lines.refusal(self.target, 'absent', words),
+        )
+        with mock.patch.object(prepare, 'STAY', 0.1):
+            moved = self.move(seconds=5)
+        self.assert_outcome(
+            'LAGGING', 3, moved, f'agent on {self.active} does not', words
+        )
+
+    def test_monitors_are_given_time(self):
+        self.move()
+        self.assertNotIn('report', self.nodes.ops())
+
     def test_lagging_until_keepalived_runs_again(self):
         self.nodes.respawns = False
         moved = self.move('handover', seconds=1.2)
@@ -262,7 +304,10 @@ class WordsTest(move.MoveTest):
 
     def test_phases(self):
         self.move()
-        self.assertEqual(['act', 'wait', 'restore', 'verify'], self.phases())
+        begin, one, other, end = self.phases()
+        self.assertEqual(('act', 'verify'), (begin, end))
+        # Neutron and the node, whoever is the first
+        self.assertEqual({'wait', 'restore'}, {one, other})
         text = '\n'.join(words for _, words in self.told)
         for words in (
             f'{self.target} is active',
