@@ -21,16 +21,21 @@ keys that they do not know; a change that they could misread gets version 2.
 
 from collections.abc import Iterator
 from collections.abc import Sequence
+import contextlib
 import dataclasses
 import datetime
+import gc
 import importlib.resources
 import json
 import os
 import tempfile
 from typing import Any
 
+import msgspec
+
 from osc_ha_router import codec
 from osc_ha_router import errors
+from osc_ha_router import packing
 from osc_ha_router import text
 from osc_ha_router.backends import base
 from osc_ha_router.model import claim
@@ -41,7 +46,7 @@ VERSION = 1
 
 #: how a shipped capture is named on the command line
 EXAMPLE = 'example:'
-#: a capture of 10,000 routers takes about 60 MB
+#: a capture of 10,000 routers takes about 200 MB
 _LARGEST = 512 * 1024 * 1024
 
 
@@ -90,6 +95,9 @@ def save(capture: Capture, path: str) -> None:
 def load(path: str) -> Capture:
     """Read a capture.
 
+    Of many routers, each view is read when it is used; what is wrong with
+    one raises ``codec.DecodeError`` then.
+
     :param path: a file, or ``example:<name>`` for one that is shipped
     :raises CaptureError: when it cannot be read or is not a capture
     """
@@ -107,7 +115,7 @@ def load(path: str) -> Capture:
     if len(content) > _LARGEST:
         raise errors.CaptureError(f'The capture {shown!r} is too large')
     try:
-        return _decode(json.loads(content))
+        return _quickly(content) or _decode(json.loads(content))
     except (ValueError, RecursionError) as exc:
         raise errors.CaptureError(
             f'{shown!r} is not a capture: {text.one_line(str(exc))}'
@@ -138,6 +146,56 @@ def _example(name: str) -> bytes:
         )
     content: bytes = files[name].read_bytes()
     return content
+
+
+class _File(msgspec.Struct):
+    """A capture with its views as they are in the file."""
+
+    format: str
+    version: int
+    claims: claim.Claims
+    hosts: list[packing.Unread]
+    taken_at: str
+    note: str = ''
+
+
+def _quickly(content: bytes) -> Capture | None:
+    """Read a right capture of many routers, in seconds and not in minutes.
+
+    :return: None for one that ``_decode`` has something to say about
+    """
+    if not codec.plain(content):
+        return None
+    try:
+        with keeping():
+            found = msgspec.json.decode(content, type=_File)
+            if (found.format, found.version) != (FORMAT, VERSION):
+                return None
+            return Capture(
+                found.claims,
+                tuple(unread.lazily() for unread in found.hosts),
+                found.taken_at,
+                found.note,
+            )
+    except msgspec.DecodeError:
+        return None
+
+
+@contextlib.contextmanager
+def keeping(wanted: bool = True) -> Iterator[None]:
+    """Look for no garbage: with a capture there is none to speak of.
+
+    To go through hundreds of thousands of objects again and again, all of
+    which are needed, takes a fifth of the time.
+    """
+    wanted = wanted and gc.isenabled()
+    if wanted:
+        gc.disable()
+    try:
+        yield
+    finally:
+        if wanted:
+            gc.enable()
 
 
 def _decode(data: Any) -> Capture:

@@ -18,18 +18,33 @@ against them, cleaned of control characters, and unknown keys are left out,
 so that an older client can read what a newer node says.
 """
 
+from collections.abc import Sequence
+import contextlib
 import dataclasses
 import enum
 import functools
+import json
+import re
 import sys
 import types
 import typing
 from typing import Any
 from typing import TypeVar
 
+import msgspec
+
 from osc_ha_router import text
 
 T = TypeVar('T')
+
+#: escapes in JSON; one letter behind the other, as they make a character
+_ESCAPES = re.compile(rb'\\(?:u[0-9a-fA-F]{4}(?:\\u[0-9a-fA-F]{4})*|.?)')
+_HARMLESS = frozenset((rb'\"', rb'\\', rb'\/'))
+_BEYOND_ASCII = re.compile(rb'[\x80-\xff]+')
+_DELETE = b'\x7f'
+
+#: made once for each class
+_decoders: dict[type, Any] = {}
 
 _MISSING = dataclasses.MISSING
 
@@ -47,9 +62,73 @@ def encode(value: Any) -> Any:
         }
     if isinstance(value, enum.Enum):
         return value.value
-    if isinstance(value, (tuple, list)):
+    if isinstance(value, Sequence) and not isinstance(value, (str, bytes)):
         return [encode(item) for item in value]
     return value
+
+
+def dumps(value: Any) -> bytes:
+    """Return what ``encode`` makes as JSON, in a tenth of the time."""
+    try:
+        # views that are packed are a sequence of their own
+        return msgspec.json.encode(value, enc_hook=tuple)
+    except OverflowError:
+        # an integer of more than 64 bits
+        return json.dumps(encode(value)).encode()
+
+
+def loads(cls: type[T], data: bytes | msgspec.Raw) -> T:
+    """Build a dataclass from JSON: ``decode`` in a tenth of the time.
+
+    A sweep reads tens of thousands of views. What has nothing to be cleaned
+    is read by a library; what it refuses, and the rest, by ``decode``.
+
+    :param cls: a dataclass of ``osc_ha_router.model`` without a Sequence
+    :param data: JSON in UTF-8
+    :raises DecodeError: naming the place and what is wrong with it
+    """
+    data = bytes(data)
+    if plain(data):
+        with contextlib.suppress(msgspec.DecodeError, RecursionError):
+            return _decoder(cls).decode(data)
+    try:
+        found = json.loads(data)
+    except (ValueError, RecursionError) as exc:
+        raise DecodeError(f'{cls.__name__}: {exc}') from None
+    return decode(cls, found)
+
+
+def plain(data: bytes) -> bool:
+    """Whether all texts in this JSON are safe to print as they are."""
+    if _DELETE in data:
+        return False
+    if not data.isascii():
+        for part in set(_BEYOND_ASCII.findall(data)):
+            if not _safe(part):
+                return False
+    for escape in set(_ESCAPES.findall(data)) - _HARMLESS:
+        # a control character, or no escape at all
+        if len(escape) < len(b'\\u0000'):
+            return False
+        meant: str = json.loads(b'"%b"' % escape)
+        if not _safe(meant.encode('utf-8', 'surrogatepass')):
+            return False
+    return True
+
+
+def _safe(part: bytes) -> bool:
+    try:
+        shown = part.decode()
+    except ValueError:
+        return False
+    return text.clean(shown) == shown
+
+
+def _decoder(cls: type[T]) -> 'msgspec.json.Decoder[T]':
+    decoder: msgspec.json.Decoder[T] | None = _decoders.get(cls)
+    if decoder is None:
+        decoder = _decoders[cls] = msgspec.json.Decoder(cls)
+    return decoder
 
 
 def decode(cls: type[T], data: Any) -> T:
@@ -71,7 +150,9 @@ def _decode(kind: Any, data: Any, where: str) -> Any:
             return None
         (kind,) = (k for k in typing.get_args(kind) if k is not types.NoneType)
         return _decode(kind, data, where)
-    if typing.get_origin(kind) is tuple:
+    if isinstance(kind, type) and issubclass(kind, enum.Enum):
+        return _decode_enum(kind, data, where)
+    if typing.get_origin(kind) in (tuple, Sequence):
         if not isinstance(data, list):
             raise DecodeError(f'{where}: expected a list')
         item_kind = typing.get_args(kind)[0]
@@ -80,6 +161,17 @@ def _decode(kind: Any, data: Any, where: str) -> Any:
             for index, item in enumerate(data)
         )
     return _decode_scalar(kind, data, where)
+
+
+def _decode_enum(kind: type[enum.Enum], data: Any, where: str) -> enum.Enum:
+    # a number or true could be equal to a value of another type
+    if isinstance(data, str):
+        try:
+            return kind(data)
+        except ValueError:
+            pass
+    values = ', '.join(str(item.value) for item in kind)
+    raise DecodeError(f'{where}: expected one of {values}')
 
 
 def _decode_scalar(kind: Any, data: Any, where: str) -> Any:

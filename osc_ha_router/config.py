@@ -35,7 +35,17 @@ def _setting(default: Any, help: str) -> Any:
 class Settings:
     """How to reach the nodes. Times are in seconds."""
 
-    backend: str = _setting('ssh', 'How to look at the nodes')
+    backend: str = _setting(
+        '',
+        'How to look at the nodes: ssh, agent or another one that is '
+        'installed (default: ssh, and where Neutron does not tell you where '
+        'routers are, the reports of the node agents)',
+    )
+    agent_endpoint: str = _setting(
+        '',
+        'URL of a node agent (default: that of the service router-ha in the '
+        'catalogue)',
+    )
     ssh_user: str = _setting('', "SSH user name (default: ssh's own choice)")
     ssh_config: str = _setting('', 'OpenSSH client configuration file')
     ssh_host: str = _setting(

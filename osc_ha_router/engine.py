@@ -20,23 +20,15 @@ import time
 from typing import Protocol
 
 from osc_ha_router import capture
+from osc_ha_router import interruption
+from osc_ha_router import means
+from osc_ha_router import substitutes
+from osc_ha_router import sweep
 from osc_ha_router.backends import base
-from osc_ha_router.diagnosis import catalogue
 from osc_ha_router.diagnosis import verdict
 from osc_ha_router.model import claim
 from osc_ha_router.model import report
 from osc_ha_router.model import view
-
-#: with named routers, look for leftovers on every host with an L3 agent if
-#: there are no more than this; a sweep looks at all of them anyway
-_SMALL_CLOUD = 16
-
-#: seconds of listening that hold at least two advertisements: three
-#: intervals of Neutron's default ha_vrrp_advert_int, and one to spare
-_LISTEN = 7.0
-
-#: findings that only advertisements explain
-_NEEDS_LISTENING = frozenset(('multiple-active',))
 
 
 class Source(Protocol):
@@ -53,6 +45,28 @@ class Source(Protocol):
 
     def again(self, ids: Sequence[str]) -> tuple[claim.Router, ...]:
         """Return what it says now of these, without those that are gone."""
+
+
+class Service(Protocol):
+    """Judges routers for callers who may not: the node agents' API."""
+
+    def check(
+        self, question: 'Question', deadline: base.Deadline
+    ) -> tuple[report.Report, ...]:
+        """Return its finished reports.
+
+        :param question: ``names`` are ids; none: every HA router that it
+            judges for this caller. It finds projects and hosts by itself:
+            ``project`` and ``host`` are not for it.
+        :param deadline: bound for the whole answer
+        :raises Trouble: of ``backends.base``, with the reason
+        """
+
+
+#: a router, the hosts looked at and the codes that do not count: a verdict
+Judge = Callable[
+    [claim.Router, Sequence[view.HostView], Collection[str]], report.Report
+]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -86,6 +100,12 @@ class Engine:
     :param source: what Neutron says
     :param backend: what the nodes show
     :param notify: told in a sentence what takes time
+    :param judge: makes the report on one router
+    :param service: asked for reports on routers of which Neutron does not
+        tell the caller where they are, and where Neutron cannot be reached
+    :param progress: told what is done, and how much of how much; in any
+        thread
+    :param stop: ends the waiting, and leaves what is known by then
     """
 
     def __init__(
@@ -95,197 +115,61 @@ class Engine:
         *,
         notify: Callable[[str], None] = lambda message: None,
         sleep: Callable[[float], None] = time.sleep,
+        judge: Judge = verdict.judge,
+        service: Service | None = None,
+        progress: Callable[[str, int, int], None] = lambda *told: None,
+        stop: interruption.Interruption | None = None,
     ) -> None:
-        self._source = source
-        self._backend = backend
-        self._notify = notify
-        self._sleep = sleep
+        self._means = means.Means(
+            source=source,
+            backend=backend,
+            notify=notify,
+            sleep=sleep,
+            judge=judge,
+            service=service,
+            progress=progress,
+            stop=stop or interruption.Never(),
+        )
 
-    def check(self, question: Question, *, recheck: bool = True) -> Answer:
+    def check(
+        self,
+        question: Question,
+        *,
+        recheck: bool = True,
+        lean: bool = False,
+    ) -> Answer:
         """Say what each router really is.
 
         :param recheck: false for what cannot change, such as a capture
+        :param lean: whether the reports may do without the views that they
+            rest on, which for many routers are most of the memory
         :raises Error: see ``errors``; trouble with one node is no error
         """
-        deadline = base.Deadline.after(question.timeout)
-        claims = self._source.claims(
-            question.names, project=question.project, host=question.host
-        )
-        hosts = self._probe(claims, question, question.listen, deadline)
-        reports = {
-            router.id: verdict.judge(router, hosts, question.ignore)
-            for router in claims.routers
+        work = self.sweep(question, recheck=recheck, keep=True, lean=lean)
+        # those that were looked at twice are back in their places
+        found = {
+            item.router.id: substitutes.without_views(item) if lean else item
+            for item in work.reports()
         }
-        unsettled = [r for r in reports.values() if _may_settle(r)]
-        if recheck and unsettled and question.recheck and deadline.left():
-            again, hosts_again = self._look_again(
-                unsettled, claims.hosts, question, deadline
-            )
-            asked = {found.router.id for found in unsettled}
-            claims = _replace_routers(claims, asked, again)
-            hosts = _replace_views(hosts, asked, hosts_again)
-            for gone in asked - {router.id for router in again}:
-                # deleted in the meantime: there is nothing to report
-                del reports[gone]
-            for router in again:
-                reports[router.id] = self._second(
-                    reports[router.id], router, hosts_again, question
-                )
+        order = [r.id for r in work.claims.routers if r.id in found]
+        reports = {id_: found[id_] for id_ in order} | found
         return Answer(
             tuple(reports.values()),
-            capture.Capture(claims, hosts, capture.now()),
+            capture.Capture(work.claims, work.hosts, capture.now()),
         )
 
-    def _look_again(
+    def sweep(
         self,
-        unsettled: list[report.Report],
-        hosts: tuple[str, ...] | None,
         question: Question,
-        deadline: base.Deadline,
-    ) -> tuple[tuple[claim.Router, ...], tuple[view.HostView, ...]]:
-        listen = question.listen
-        if any(
-            finding.name in _NEEDS_LISTENING
-            for found in unsettled
-            for finding in found.findings
-        ):
-            listen = max(listen, _LISTEN)
-        pause = min(max(question.recheck - listen, 0.0), deadline.left())
-        self._notify(
-            f'{_named(unsettled)} may be in the middle of a change: looking '
-            f'again in {pause + listen:.0f} s'
+        *,
+        recheck: bool = True,
+        keep: bool = False,
+        lean: bool = True,
+    ) -> sweep.Sweep:
+        """Return the work that ``check`` does, report by report.
+
+        :param keep: whether what was seen is wanted when all is done
+        """
+        return sweep.Sweep(
+            self._means, question, recheck=recheck, keep=keep, lean=lean
         )
-        self._sleep(pause)
-        ids = tuple(found.router.id for found in unsettled)
-        routers = self._source.again(ids)
-        named = dataclasses.replace(question, names=ids)
-        return routers, self._probe(
-            claim.Claims(routers, hosts), named, listen, deadline
-        )
-
-    def _second(
-        self,
-        first: report.Report,
-        router: claim.Router,
-        hosts: tuple[view.HostView, ...],
-        question: Question,
-    ) -> report.Report:
-        """Judge the second look, and say so if the first was different."""
-        second = verdict.judge(router, hosts, question.ignore)
-        before = first.active_hosts
-        after = second.active_hosts
-        gone = {f.name for f in first.findings} - {
-            f.name for f in second.findings
-        }
-        added = []
-        if len(before) == len(after) == 1 and before != after:
-            added.append(
-                catalogue.finding(
-                    'active-moved',
-                    None,
-                    before=before[0],
-                    after=after[0],
-                    seconds=question.recheck,
-                )
-            )
-        elif gone:
-            added.append(
-                catalogue.finding(
-                    'changed-meanwhile',
-                    None,
-                    seconds=question.recheck,
-                    earlier=', '.join(sorted(gone)),
-                )
-            )
-        return verdict.conclude(
-            second, [*second.findings, *added], question.ignore
-        )
-
-    def _probe(
-        self,
-        claims: claim.Claims,
-        question: Question,
-        listen: float,
-        deadline: base.Deadline,
-    ) -> tuple[view.HostView, ...]:
-        requests = _requests(claims, question, listen)
-        views = self._backend.probe(requests, deadline)
-        return tuple(sorted(views, key=lambda shown: shown.host))
-
-
-def _requests(
-    claims: claim.Claims, question: Question, listen: float
-) -> list[base.Request]:
-    """Return which hosts to look at, and for which routers."""
-    hosts = {
-        agent.host
-        for router in claims.routers
-        for agent in router.agents or ()
-    }
-    everywhere = claims.hosts or ()
-    if not question.names or len(everywhere) <= _SMALL_CLOUD:
-        hosts.update(everywhere)
-    if question.host is not None and not question.names:
-        wanted = {router.id for router in claims.routers}
-        routers: tuple[str, ...] | None = tuple(sorted(wanted))
-    elif question.names:
-        routers = tuple(router.id for router in claims.routers)
-    else:
-        routers = None
-    return [base.Request(host, routers, listen) for host in sorted(hosts)]
-
-
-def _named(reports: list[report.Report]) -> str:
-    if len(reports) > 1:
-        return f'{len(reports)} routers'
-    (only,) = reports
-    return f'Router {only.router.name or only.router.id}'
-
-
-def _may_settle(found: report.Report) -> bool:
-    entries = catalogue.entries()
-    return any(
-        entries[finding.name].settles
-        for finding in found.findings
-        if not finding.ignored
-    )
-
-
-def _replace_routers(
-    claims: claim.Claims,
-    asked: Collection[str],
-    again: tuple[claim.Router, ...],
-) -> claim.Claims:
-    newer = {router.id: router for router in again}
-    return dataclasses.replace(
-        claims,
-        routers=tuple(
-            newer.get(r.id, r)
-            for r in claims.routers
-            if r.id in newer or r.id not in asked
-        ),
-    )
-
-
-def _replace_views(
-    hosts: tuple[view.HostView, ...],
-    asked: Collection[str],
-    again: tuple[view.HostView, ...],
-) -> tuple[view.HostView, ...]:
-    """Put the second look in the place of the first one's.
-
-    What the second look did not show of a router that was asked for must
-    not be taken from the first.
-    """
-    merged = {shown.host: shown for shown in hosts}
-    for shown in again:
-        old = merged.get(shown.host)
-        kept = (
-            tuple(v for v in old.views if v.router_id not in asked)
-            if old is not None
-            else ()
-        )
-        merged[shown.host] = dataclasses.replace(
-            shown, views=kept + shown.views
-        )
-    return tuple(merged.values())

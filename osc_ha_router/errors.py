@@ -18,6 +18,7 @@
     |-- AmbiguousName     several routers have this name
     |-- NotSupported      a router that this tool is not for
     |-- CloudError        the API refused or could not be reached
+    |   `-- CloudUnreachable  it answers nobody, whoever asks
     |-- CaptureError      a capture that cannot be read or written
     |-- ConfigError       a setting that cannot be used
     |-- Interrupted       ended by the user half-way; exit code 3
@@ -57,6 +58,10 @@ class NotSupported(Error):
 
 class CloudError(Error):
     """The API refused, or could not be reached."""
+
+
+class CloudUnreachable(CloudError):
+    """The API was not reached, not in time, or failed by its own fault."""
 
 
 class CaptureError(Error):

@@ -14,23 +14,49 @@
 
 import argparse
 from collections.abc import Callable
+from collections.abc import Iterator
+import contextlib
+import dataclasses
 import logging
-import sys
+import time
 from typing import Any
 from typing import TYPE_CHECKING
 
 from osc_ha_router import capture
+from osc_ha_router import codec
 from osc_ha_router import config
 from osc_ha_router import engine
 from osc_ha_router import errors
+from osc_ha_router import interruption
+from osc_ha_router import served
+from osc_ha_router import sweep as sweeping
+from osc_ha_router import text
+from osc_ha_router.backends import base as backends
 from osc_ha_router.backends import registry
+from osc_ha_router.commands import columns
+from osc_ha_router.commands import progress
+from osc_ha_router.commands import services
 from osc_ha_router.diagnosis import catalogue
+from osc_ha_router.model import claim
+from osc_ha_router.model import report
 
 if TYPE_CHECKING:
     # brings openstacksdk, which a capture does not need
+    from openstack import connection
+
     from osc_ha_router import cloud
 
 LOG = logging.getLogger(__name__)
+
+#: said below what was printed after Ctrl-C
+INCOMPLETE = (
+    'Interrupted: this is what was known by then; what was not is UNKNOWN'
+)
+
+#: the backend that is a service as well
+AGENT = 'agent'
+#: part of the time for one call of Neutron where somebody else can answer
+_NEUTRON = 0.25
 
 
 def seconds(value: str) -> float:
@@ -72,7 +98,9 @@ def add_reach_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--backend',
         metavar='<name>',
-        help='How to look at the nodes (default: ssh)',
+        help='How to look at the nodes: ssh, agent or another one that is '
+        'installed (default: ssh, and where Neutron does not tell you where '
+        'routers are, the reports of the node agents)',
     )
     parser.add_argument(
         '--timeout',
@@ -151,13 +179,48 @@ class Reach:
         configuration = self.app.client_manager.get_configuration()
         return config.load(options, configuration.get('router_ha'))
 
-    def cloud(self, timeout: float) -> engine.Source:
-        """Sign on, and return what Neutron says."""
+    def cloud(
+        self,
+        timeout: float,
+        stop: interruption.Interruption | None = None,
+    ) -> engine.Source:
+        """Sign on, and return what Neutron says.
+
+        :param timeout: bound for signing on, and for one call of Neutron
+        :param stop: ends the waiting
+        :raises CloudUnreachable: Keystone does not answer in time
+        :raises KeyboardInterrupt: nobody waits for it
+        """
         self.auth_required = True
-        self.app.prepare_to_run_command(self)
+        stop = stop or interruption.Never()
+        if self._asks_for_password():
+            # by way of the terminal, which has to be left as it was
+            with stop.waiting():
+                self.app.prepare_to_run_command(self)
+        else:
+            try:
+                stop.call(
+                    lambda: self.app.prepare_to_run_command(self),
+                    backends.Deadline.after(timeout),
+                )
+            except TimeoutError:
+                raise errors.CloudUnreachable(
+                    f'Signing on took longer than {timeout:g} s'
+                ) from None
         source: cloud.Cloud = self.app.client_manager.router_ha
         source.bound(timeout)
         return source
+
+    def _asks_for_password(self) -> bool:
+        configured = self.app.cloud.config
+        kind = str(configured.get('auth_type') or '')
+        given = (configured.get('auth') or {}).get('password')
+        return kind.endswith('password') and not given
+
+    def connect(self) -> 'connection.Connection':
+        """Return the SDK's connection, after ``cloud``."""
+        conn: connection.Connection = self.app.client_manager.sdk_connection
+        return conn
 
 
 class Look(Reach):
@@ -168,33 +231,132 @@ class Look(Reach):
     """
 
     auth_required = False
+    #: whether finished reports will do, made by the node agents for callers
+    #: who may not see where routers are
+    served = True
+
+    #: ends the waiting where there is a use for what is known by then
+    stop: interruption.Interruption = interruption.Never()
+    #: what ``reports`` is at
+    sweep: sweeping.Sweep
+    #: when that was seen, if it is a capture
+    taken_at: str | None = None
+    #: of its routers, by id, what to call them; from the first report on
+    titles: dict[str, str]
+    #: keeps whoever waits company
+    company: progress.Progress
 
     def answer(
         self, parsed_args: argparse.Namespace, question: engine.Question
     ) -> engine.Answer:
         """Gather and judge, and save the look if that was asked for.
 
+        The reports on all routers come without the views that they rest on.
+
         :raises Error: see ``osc_ha_router.errors``
         """
+        with self._company(parsed_args) as company, _reading(parsed_args):
+            work = self._work(parsed_args, question, company)
+            answer = work.machine.check(
+                work.question, recheck=work.recheck, lean=not question.names
+            )
+            self.titles = columns.titles(answer.reports)
+        if work.taken_at is not None:
+            taken = dataclasses.replace(answer.look, taken_at=work.taken_at)
+            answer = dataclasses.replace(answer, look=taken)
+        if parsed_args.save is not None:
+            capture.save(answer.look, parsed_args.save)
+        return answer
+
+    def reports(
+        self, parsed_args: argparse.Namespace, question: engine.Question
+    ) -> Iterator[report.Report]:
+        """Do the same and yield the reports, each as soon as it is final.
+
+        What is shown on the way ends when the first one is there and the
+        reader prints it, or with the last one.
+
+        :raises Error: see ``osc_ha_router.errors``
+        """
+        saves = parsed_args.save is not None
+        with self._company(parsed_args) as company, _reading(parsed_args):
+            self.company, self.titles = company, {}
+            work = self._work(parsed_args, question, company)
+            self.taken_at = work.taken_at
+            self.sweep = work.machine.sweep(
+                work.question, recheck=work.recheck, keep=saves
+            )
+            for item in self.sweep.reports():
+                self.titles = self.titles or columns.telling(self.sweep.names)
+                yield item
+        if saves:
+            look = capture.Capture(
+                self.sweep.claims,
+                self.sweep.hosts,
+                work.taken_at or capture.now(),
+            )
+            capture.save(look, parsed_args.save)
+
+    def title(self, router: claim.Router) -> str:
+        """Return what to call a router among those that there are."""
+        return self.titles.get(router.id) or router.name or router.id
+
+    def _company(self, parsed_args: argparse.Namespace) -> progress.Progress:
+        verbosity = self.app.options.verbose_level
+        return progress.Progress(progress.wanted(parsed_args, verbosity))
+
+    def _work(
+        self,
+        parsed_args: argparse.Namespace,
+        question: engine.Question,
+        company: progress.Progress,
+    ) -> '_Work':
         if parsed_args.capture is not None:
             captured = capture.load(parsed_args.capture)
             machine = engine.Engine(
                 capture.CapturedCloud(captured),
                 capture.CapturedNodes(captured),
+                stop=self.stop,
             )
             # a capture does not change however long one waits
-            answer = machine.check(question, recheck=False)
-        else:
-            settings = self.settings(parsed_args)
-            machine = engine.Engine(
-                self.cloud(settings.timeout),
-                registry.load(settings),
-                notify=notify,
-            )
-            answer = machine.check(question)
-        if parsed_args.save is not None:
-            capture.save(answer.look, parsed_args.save)
-        return answer
+            return _Work(machine, question, False, captured.taken_at)
+        began = time.monotonic()
+        settings = self.settings(parsed_args)
+        service = self._service(settings, parsed_args.save is not None)
+        patience = settings.timeout
+        if service is not None and served.replaceable(question):
+            # a Neutron that hangs is not to take all the time there is
+            patience *= _NEUTRON
+        try:
+            source = self.cloud(patience, self.stop)
+        except KeyboardInterrupt:
+            if not self.stop.wanted:
+                raise
+            raise errors.Interrupted(
+                'Interrupted before signing on was done'
+            ) from None
+        machine = engine.Engine(
+            source,
+            registry.load(settings, self.connect),
+            notify=company.say,
+            service=service,
+            progress=company.tell,
+            stop=self.stop,
+        )
+        left = question.timeout - (time.monotonic() - began)
+        return _Work(
+            machine, dataclasses.replace(question, timeout=max(left, 0.1))
+        )
+
+    def _service(
+        self, settings: config.Settings, saves: bool
+    ) -> engine.Service | None:
+        # whoever chose another way to the nodes wants no other
+        if not self.served or settings.backend not in ('', AGENT):
+            return None
+        if saves:
+            return services.Unsaved()
+        return services.Agents(settings, self.connect)
 
     def question(
         self, parsed_args: argparse.Namespace, names: tuple[str, ...]
@@ -210,12 +372,26 @@ class Look(Reach):
         )
 
 
-def notify(message: str) -> None:
-    """Tell a person at a terminal what takes time."""
-    if sys.stderr.isatty():
-        sys.stderr.write(message + '\n')
-    else:
-        LOG.info(message)
+@contextlib.contextmanager
+def _reading(parsed_args: argparse.Namespace) -> Iterator[None]:
+    """Say so when a capture turns out to be none."""
+    try:
+        yield
+    except codec.DecodeError as exc:
+        raise errors.CaptureError(
+            f'{text.clean(parsed_args.capture)!r} is not a capture: {exc}'
+        ) from None
+
+
+@dataclasses.dataclass(frozen=True)
+class _Work:
+    """What is to be done, and with what."""
+
+    machine: engine.Engine
+    question: engine.Question
+    recheck: bool = True
+    #: when the capture was taken
+    taken_at: str | None = None
 
 
 def guarded(run: Callable[[], int]) -> int:

@@ -13,17 +13,25 @@
 """openstack router ha check"""
 
 import argparse
+from collections.abc import Collection
 from collections.abc import Iterable
+from collections.abc import Iterator
 from collections.abc import Sequence
 import dataclasses
 import logging
-import textwrap
 from typing import Any
 
+from osc_ha_router import capture
+from osc_ha_router import engine
+from osc_ha_router import errors
+from osc_ha_router import interruption
 from osc_ha_router.commands import base
 from osc_ha_router.commands import columns
 from osc_ha_router.commands import listing
 from osc_ha_router.commands import nagios
+from osc_ha_router.commands import sentences
+from osc_ha_router.commands import textfile
+from osc_ha_router.commands import watch
 from osc_ha_router.model import report
 
 LOG = logging.getLogger(__name__)
@@ -39,6 +47,12 @@ COLUMNS = (
 )
 #: what fits beside each other on a terminal of 80 columns
 NARROW = ['Name', 'Health', 'Active Hosts', 'Reported Active', 'Findings']
+
+#: the longest code and name of a finding, in characters; so that the whole
+#: catalogue need not be read for a table of healthy routers
+FINDING = len('RHA101 stale-vip-dead-keepalived')
+#: what is said of a replica beside its host, in characters
+_REPLICA = len(': seen standby, claimed standby, agent dead')
 
 #: exit codes; 1 and 2 are the openstack command's own
 UNKNOWN, WARNING, ERROR = 3, 4, 5
@@ -56,6 +70,9 @@ class CheckRouterHA(base.Look, listing.Listing):
     2 wrong usage, 3 something could not be looked at, 4 warning, 5 error.
     With --nagios: 0 OK, 1 WARNING, 2 CRITICAL, 3 UNKNOWN.
     """
+
+    #: whether somebody did not wait for all of it
+    _incomplete = False
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
@@ -98,6 +115,8 @@ class CheckRouterHA(base.Look, listing.Listing):
         )
         base.add_look_options(parser)
         nagios.add_option(parser)
+        textfile.add_option(parser)
+        watch.add_option(parser)
         return parser
 
     def run(self, parsed_args: argparse.Namespace) -> int:
@@ -108,38 +127,129 @@ class CheckRouterHA(base.Look, listing.Listing):
                 lambda: self._reports_of(parsed_args),
                 exit_code,
             )
-        return super().run(parsed_args)
+        if parsed_args.watch is not None:
+            return base.guarded(lambda: self._watch(parsed_args))
+        with (
+            interruption.Interruption() as self.stop,
+            # until all is printed
+            capture.keeping(parsed_args.capture is not None),
+        ):
+            code = super().run(parsed_args)
+            if self._incomplete:
+                # last of all, as what is above may be screens long
+                LOG.warning(base.INCOMPLETE)
+            return code
+
+    def _watch(self, parsed_args: argparse.Namespace) -> int:
+        def look(names: tuple[str, ...]) -> Sequence[report.Report]:
+            parsed_args.routers = names
+            return self._reports_of(parsed_args)
+
+        return watch.run(
+            parsed_args,
+            self.app.stdout,
+            look,
+            lambda reports: exit_code(reports, parsed_args.fail_on),
+            sentence,
+        )
 
     def take_action(
         self, parsed_args: argparse.Namespace
     ) -> tuple[Sequence[str], Iterable[Any]]:
         self.narrow(parsed_args, COLUMNS if parsed_args.long else NARROW)
-        reports = self._reports_of(parsed_args)
-        self.exit_code = exit_code(reports, parsed_args.fail_on)
-        if not reports:
-            LOG.warning('There is no HA router here that you can see')
-        if parsed_args.unhealthy:
-            reports = tuple(
-                r for r in reports if not all(f.ignored for f in r.findings)
+        self._said = sentences.Sentences()
+        found = self.reports(parsed_args, self._question(parsed_args))
+        if parsed_args.textfile:
+            found = self._written(
+                found, textfile.Textfile(parsed_args.textfile)
             )
-        self._reports = sorted(
-            reports, key=lambda r: (r.router.name, r.router.id)
-        )
-        titles = columns.titles(self._reports)
-        return COLUMNS, [_row(r, titles) for r in self._reports]
+        rows = self._rows(found, parsed_args)
+        # people see them as they come, programs in the order of the names
+        return COLUMNS, rows if self.worded else sorted(rows, key=_by_name)
 
-    def _reports_of(
-        self, parsed_args: argparse.Namespace
-    ) -> tuple[report.Report, ...]:
-        question = dataclasses.replace(
+    def _rows(
+        self, found: Iterator[report.Report], parsed_args: argparse.Namespace
+    ) -> Iterator[tuple[Any, ...]]:
+        """Yield the rows, and know the exit code when all are out."""
+        severities: set[report.Severity] = set()
+        some = False
+        # most of a row is in columns that few people see
+        whole = not self.worded or parsed_args.long
+        try:
+            for item in found:
+                some = True
+                title = self.title(item.router)
+                severities |= counted(item)
+                self._said.add(item, title)
+                if counted(item) or not parsed_args.unhealthy:
+                    yield _row(item, title, whole)
+        except errors.Interrupted as exc:
+            # before there was a single router
+            LOG.error(str(exc))
+            self.exit_code = exc.exit_code
+            return
+        self.exit_code = code_of(severities, parsed_args.fail_on)
+        if self.stop.wanted:
+            self._incomplete = True
+            self.exit_code = self.exit_code or UNKNOWN
+        elif not some:
+            LOG.warning('There is no HA router here that you can see')
+
+    def _written(
+        self, found: Iterator[report.Report], file: textfile.Textfile
+    ) -> Iterator[report.Report]:
+        """Yield the same, and write the metrics when all are out."""
+        for item in found:
+            file.add(item)
+            yield item
+        if self.stop.wanted:
+            # what is missing would look as if it were gone
+            LOG.warning('The metrics are left as they were')
+        else:
+            file.write(self.sweep.hosts, self.taken_at)
+
+    def _question(self, parsed_args: argparse.Namespace) -> engine.Question:
+        return dataclasses.replace(
             self.question(parsed_args, tuple(parsed_args.routers)),
             project=parsed_args.project,
             host=parsed_args.host,
         )
-        return self.answer(parsed_args, question).reports
+
+    def _reports_of(
+        self, parsed_args: argparse.Namespace
+    ) -> tuple[report.Report, ...]:
+        if parsed_args.nagios and parsed_args.watch is not None:
+            raise errors.UsageError(
+                f'{nagios.OPTION} looks once: leave out {watch.OPTION}'
+            )
+        written = parsed_args.textfile and textfile.Textfile(
+            parsed_args.textfile
+        )
+        answer = self.answer(parsed_args, self._question(parsed_args))
+        if written:
+            for item in answer.reports:
+                written.add(item)
+            written.write(answer.look.hosts, answer.look.taken_at)
+        return answer.reports
 
     def words(self, width: int) -> Iterable[str]:
-        return details(self._reports, width)
+        return self._said.lines(width)
+
+    def printing(self) -> None:
+        # what is shown on the terminal meanwhile would be in the way
+        self.company.end()
+
+    def longest(self) -> dict[str, int]:
+        hosts = max(map(len, self.sweep.places), default=0)
+        return {
+            'Router': max(map(len, self.titles), default=0),
+            'Name': max(map(len, self.titles.values()), default=0),
+            'Health': max(map(len, report.Severity)),
+            'Active Hosts': hosts,
+            'Reported Active': hosts,
+            'Replicas': hosts + _REPLICA,
+            'Findings': FINDING,
+        }
 
 
 def exit_code(reports: Iterable[report.Report], fail_on: str) -> int:
@@ -147,12 +257,24 @@ def exit_code(reports: Iterable[report.Report], fail_on: str) -> int:
 
     :param fail_on: warning, error or never
     """
-    found = {
-        finding.severity
-        for item in reports
-        for finding in item.findings
-        if not finding.ignored
-    }
+    return code_of(set().union(*map(counted, reports)), fail_on)
+
+
+def counted(item: report.Report) -> set[report.Severity]:
+    """Return the severities of the findings that count."""
+    return {f.severity for f in item.findings if not f.ignored}
+
+
+#: for whoever has reports and no command
+details = sentences.details
+sentence = sentences.sentence
+
+
+def code_of(found: Collection[report.Severity], fail_on: str) -> int:
+    """Return the exit code for findings of these severities.
+
+    :param fail_on: warning, error or never
+    """
     if fail_on == 'never':
         return 0
     if report.Severity.ERROR in found:
@@ -162,47 +284,18 @@ def exit_code(reports: Iterable[report.Report], fail_on: str) -> int:
     return UNKNOWN if report.Severity.UNKNOWN in found else 0
 
 
-def details(reports: Iterable[report.Report], width: int) -> Iterable[str]:
-    """Yield each finding in a sentence, with what to do, for people."""
-    for item in reports:
-        if not item.findings:
-            continue
-        yield ''
-        yield f'{item.router.name or item.router.id}:'
-        for finding in item.findings:
-            yield from sentence(finding, width)
-
-
-def sentence(finding: report.Finding, width: int) -> Iterable[str]:
-    """Yield one finding as lines of at most ``width`` characters."""
-    where = f' on {finding.host}' if finding.host else ''
-    ignored = ' (ignored)' if finding.ignored else ''
-    text = (
-        f'{finding.severity}{ignored} {finding.code} {finding.name}{where}: '
-        f'{finding.summary}'
-    )
-    for line, first, rest in (
-        (text, '  ', '    '),
-        (finding.hint, '    -> ', '       '),
-    ):
-        yield from textwrap.wrap(
-            line,
-            max(width, 40),
-            initial_indent=first,
-            subsequent_indent=rest,
-            break_long_words=False,
-            break_on_hyphens=False,
-        )
-
-
-def _row(item: report.Report, titles: dict[str, str]) -> tuple[Any, ...]:
+def _row(item: report.Report, title: str, whole: bool) -> tuple[Any, ...]:
     router = item.router
     return (
         router.id,
-        columns.Name(router.name, titles[router.id]),
+        columns.Name(router.name, title),
         item.health.value,
         columns.Lines(item.active_hosts),
         columns.Lines(item.reported_active),
-        columns.Replicas([columns.replica(r) for r in item.replicas]),
+        columns.Replicas([columns.replica(r) for r in item.replicas if whole]),
         columns.Findings([columns.finding(f) for f in item.findings]),
     )
+
+
+def _by_name(row: tuple[Any, ...]) -> tuple[str, str]:
+    return row[1].machine_readable(), row[0]

@@ -14,6 +14,7 @@
 
 import collections
 from collections.abc import Collection
+from collections.abc import Mapping
 from typing import Any
 
 from cliff import columns
@@ -34,12 +35,18 @@ class Name(columns.FormattableColumn[str]):
 
 def titles(reports: Collection[report.Report]) -> dict[str, str]:
     """Return id -> what to call the router: its name, if that is telling."""
-    names = collections.Counter(item.router.name for item in reports)
+    return telling({item.router.id: item.router.name for item in reports})
+
+
+def telling(names: Mapping[str, str]) -> dict[str, str]:
+    """Return id -> what to call each of these routers.
+
+    :param names: id -> name
+    """
+    times = collections.Counter(names.values())
     return {
-        router.id: router.name
-        if router.name and names[router.name] == 1
-        else router.id
-        for router in (item.router for item in reports)
+        id_: name if name and times[name] == 1 else id_
+        for id_, name in names.items()
     }
 
 

@@ -16,18 +16,14 @@
 import argparse
 from collections.abc import Iterable
 from collections.abc import Sequence
-import getpass
 import logging
-import os
-import socket
-import sys
-import textwrap
 from typing import Any
 
 from osc_ha_router import errors
 from osc_ha_router import text
 from osc_ha_router.backends import base as backends
 from osc_ha_router.backends import registry
+from osc_ha_router.commands import acting
 from osc_ha_router.commands import base
 from osc_ha_router.commands import check
 from osc_ha_router.commands import columns
@@ -55,12 +51,8 @@ COLUMNS = (
 #: what 80 columns have room for
 NARROW = COLUMNS[:7]
 
-#: characters; the node program takes more, but of a refusal that names this
-#: together with router and time no more is shown than fits on a line
-_BY_LIMIT = 80
 
-
-class FailoverRouterHA(base.Reach, listing.Listing):
+class FailoverRouterHA(acting.Act, base.Reach, listing.Listing):
     """Move the active role of a router to a chosen node, and prove it.
 
     Looks first who is active and who can take over, says what it is going
@@ -102,24 +94,8 @@ class FailoverRouterHA(base.Reach, listing.Listing):
             )
             + ' (default: the first that the router allows)',
         )
-        parser.add_argument(
-            '--dry-run',
-            action='store_true',
-            help='Show what would be done, and do nothing',
-        )
-        parser.add_argument(
-            '--auto-approve',
-            action='store_true',
-            help='Do not ask before it is done',
-        )
-        parser.add_argument(
-            '--ignore',
-            metavar='<code>',
-            type=base.code,
-            action='append',
-            default=[],
-            help='Move the router in spite of this finding (repeat for '
-            'several)',
+        acting.add_options(
+            parser, ignore='Move the router in spite of this finding'
         )
         parser.add_argument(
             '--wait',
@@ -133,18 +109,13 @@ class FailoverRouterHA(base.Reach, listing.Listing):
     def take_action(
         self, parsed_args: argparse.Namespace
     ) -> tuple[Sequence[str], Iterable[Any]]:
-        asks = not (parsed_args.dry_run or parsed_args.auto_approve)
-        if asks and not sys.stdin.isatty():
-            raise errors.Refused(
-                'This moves a router, and there is no terminal to ask on.\n'
-                'Say --auto-approve, or --dry-run to see what it would do.'
-            )
+        asks = acting.asks(parsed_args, 'This moves a router')
         settings = self.settings(parsed_args)
         deadline = backends.Deadline.after(settings.timeout)
         failover = running.Failover(
             self.cloud(settings.timeout),
-            registry.load(settings),
-            tell=self._tell,
+            registry.load(settings, self.connect),
+            tell=self.tell,
         )
         wish = planning.Wish(
             to=parsed_args.to,
@@ -152,7 +123,7 @@ class FailoverRouterHA(base.Reach, listing.Listing):
             method=parsed_args.method,
             ignore=frozenset(parsed_args.ignore),
         )
-        self._tell('plan', f'looking at {text.clean(parsed_args.router)}')
+        self.tell('plan', f'looking at {text.clean(parsed_args.router)}')
         plan = failover.plan(parsed_args.router, wish, deadline)
         if plan.done:
             done = _unmoved(plan, results.Outcome.ALREADY)
@@ -162,12 +133,13 @@ class FailoverRouterHA(base.Reach, listing.Listing):
             self._show(plan)
             if asks:
                 began = deadline.left()
-                _confirm(plan)
+                name = plan.router.name or plan.router.id
+                acting.confirm(f'move {name}?')
                 # the time somebody thinks is not the command's
                 deadline = backends.Deadline.after(began)
             try:
                 done = failover.carry_out(
-                    plan, deadline, by=_author(), wait=parsed_args.wait
+                    plan, deadline, by=acting.author(), wait=parsed_args.wait
                 )
             except KeyboardInterrupt:
                 raise errors.Interrupted(
@@ -183,43 +155,15 @@ class FailoverRouterHA(base.Reach, listing.Listing):
     def words(self, width: int) -> Iterable[str]:
         return _details(self._done, width)
 
-    def _tell(self, phase: str, message: str) -> None:
-        """Say on standard error what goes on, unless --quiet was given."""
-        if self.app.options.verbose_level > 0:
-            sys.stderr.write(f'{phase}: {text.clean(message)}\n')
-
     def _show(self, plan: planning.Plan) -> None:
         name = plan.router.name or plan.router.id
         where = plan.target or 'whoever VRRP chooses'
-        self._tell(
+        self.tell(
             'plan',
             f'{name} moves from {plan.source} to {where} by {plan.method}',
         )
         for warning in plan.warnings:
-            self._tell('preflight', warning)
-
-
-def _confirm(plan: planning.Plan) -> None:
-    """Ask; anything but yes is a no."""
-    name = text.clean(plan.router.name or plan.router.id)
-    sys.stderr.write(f'confirm: move {name}? [y/N] ')
-    sys.stderr.flush()
-    try:
-        answer = sys.stdin.readline()
-    except KeyboardInterrupt:
-        answer = ''
-    if answer.strip().lower() not in ('y', 'yes'):
-        raise errors.Refused('Not confirmed: nothing was done.')
-
-
-def _author() -> str:
-    """Return who is doing this, for whoever is refused meanwhile."""
-    try:
-        user = getpass.getuser()
-    except (KeyError, OSError):
-        user = str(os.getuid())
-    name = text.clean(f'{user} on {socket.gethostname()}, pid {os.getpid()}')
-    return name[:_BY_LIMIT]
+            self.tell('preflight', warning)
 
 
 def _unmoved(plan: planning.Plan, outcome: results.Outcome) -> results.Result:
@@ -251,8 +195,8 @@ def _row(done: results.Result) -> tuple[Any, ...]:
         columns.Maybe(done.target),
         columns.Maybe(done.method or None),
         done.outcome.value,
-        columns.Maybe(_rounded(done.takeover)),
-        columns.Maybe(_rounded(done.outage)),
+        columns.Maybe(acting.rounded(done.takeover)),
+        columns.Maybe(acting.rounded(done.outage)),
         done.report.health.value,
         columns.Findings([columns.finding(f) for f in done.report.findings]),
         columns.Maybe(done.connections or None),
@@ -260,29 +204,14 @@ def _row(done: results.Result) -> tuple[Any, ...]:
     )
 
 
-def _rounded(seconds: float | None) -> float | None:
-    return None if seconds is None else round(seconds, 2)
-
-
 def _details(done: results.Result, width: int) -> Iterable[str]:
     """Yield what the table has no room for, for people."""
     yield ''
     yield f'Health: {done.report.health.value}'
     if done.connections:
-        yield from _wrapped('Connections: ', done.connections, width)
+        yield from acting.wrapped('Connections: ', done.connections, width)
     if done.notes:
         yield ''
         for note in done.notes:
-            yield from _wrapped('- ', note, width)
+            yield from acting.wrapped('- ', note, width)
     yield from check.details([done.report], width)
-
-
-def _wrapped(begin: str, words: str, width: int) -> list[str]:
-    return textwrap.wrap(
-        words,
-        max(width, 40),
-        initial_indent=begin,
-        subsequent_indent=' ' * min(len(begin), 2),
-        break_long_words=False,
-        break_on_hyphens=False,
-    )

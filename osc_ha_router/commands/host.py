@@ -16,6 +16,7 @@ import argparse
 from collections.abc import Collection
 from collections.abc import Iterable
 from collections.abc import Sequence
+import logging
 import textwrap
 from typing import Any
 
@@ -23,9 +24,12 @@ from cliff import columns as cliff_columns
 
 from osc_ha_router import errors
 from osc_ha_router import hosts
+from osc_ha_router import interruption
 from osc_ha_router.commands import base
 from osc_ha_router.commands import listing
 from osc_ha_router.diagnosis import catalogue
+
+LOG = logging.getLogger(__name__)
 
 COLUMNS = (
     'Host',
@@ -52,9 +56,17 @@ class ListHost(base.Look, listing.Listing):
     an L3 agent what is really there. What could not be looked at is
     unknown, never 0.
 
+    Ctrl-C ends it with what is known by then.
+
     Exit status: 0 every node was looked at, whatever was seen there, 1 the
     command failed, 2 wrong usage, 3 a node could not be looked at.
     """
+
+    #: reports name replicas, not hosts
+    served = False
+
+    #: whether Ctrl-C came before all was known
+    _incomplete = False
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
@@ -65,6 +77,14 @@ class ListHost(base.Look, listing.Listing):
         )
         base.add_look_options(parser)
         return parser
+
+    def run(self, parsed_args: argparse.Namespace) -> int:
+        with interruption.Interruption() as self.stop:
+            code = super().run(parsed_args)
+            if self._incomplete:
+                # last of all, as what is above may be screens long
+                LOG.warning(base.INCOMPLETE)
+            return code
 
     def take_action(
         self, parsed_args: argparse.Namespace
@@ -79,6 +99,9 @@ class ListHost(base.Look, listing.Listing):
                 'to list agents (policy get_agent, administrators by default)'
             )
         self.exit_code = exit_code(self._hosts, question.ignore)
+        if self.stop.wanted:
+            self._incomplete = True
+            self.exit_code = UNKNOWN
         return COLUMNS, [_row(host) for host in self._hosts]
 
     def words(self, width: int) -> Iterable[str]:

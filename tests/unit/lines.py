@@ -251,6 +251,11 @@ class Line(base.Conversation):
         self._nodes.resign(self.host)
         return {'pid': 1234}
 
+    def _report(self, fields: dict[str, Any]) -> dict[str, Any]:
+        protocol.seconds(fields, 'guard', 60)
+        self._nodes.tell(self.host)
+        return {'state': 'primary', 'answered': True, 'known': True}
+
     def _finish(self, fields: dict[str, Any]) -> dict[str, Any]:
         return {'undone': self.undo()}
 

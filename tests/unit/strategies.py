@@ -18,6 +18,7 @@ What is made of nothing else hardly ever is an active node, so ``cases`` has
 captures as well, with a few values spoilt.
 """
 
+from collections.abc import Sequence
 import dataclasses
 import types
 import typing
@@ -127,7 +128,7 @@ def of(kind: Any, name: str = '') -> SearchStrategy[Any]:
             k for k in typing.get_args(kind) if k is not types.NoneType
         )
         return strategies.none() | of(inner, name)
-    if typing.get_origin(kind) is tuple:
+    if typing.get_origin(kind) in (tuple, Sequence):
         inner = typing.get_args(kind)[0]
         if inner is str:
             known = {'addresses': 'addresses_'}.get(name, name)

@@ -21,9 +21,12 @@ import testtools
 
 from osc_ha_router import capture
 from osc_ha_router import codec
+from osc_ha_router import text
+from osc_ha_router.diagnosis import verdict
 from osc_ha_router.model import claim
 from osc_ha_router.model import report
 from osc_ha_router.model import view
+from tests.unit import captures
 from tests.unit import strategies as model
 
 json_values = strategies.recursive(
@@ -40,7 +43,13 @@ json_values = strategies.recursive(
     ),
     max_leaves=10,
 )
-SHAPES = (capture.Capture, claim.Claims, view.HostView, view.NodeView)
+SHAPES = (
+    capture.Capture,
+    claim.Claims,
+    report.Report,
+    view.HostView,
+    view.NodeView,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -132,6 +141,27 @@ class DecodeTest(testtools.TestCase):
     def test_number_beyond_any_float(self):
         self.refused('Point.measure: expected float', measure=10**400)
 
+    def test_enums(self):
+        whole = codec.encode(
+            report.Finding(
+                'RHA1', 'x', report.Severity.OK, None, 'a', 'b', 'c'
+            )
+        )
+        found = codec.decode(report.Finding, whole)
+        self.assertIs(report.Severity.OK, found.severity)
+        for value in ('ok', 'GOOD', '', 0, None, True, ['OK'], {}):
+            exc = self.assertRaises(
+                codec.DecodeError,
+                codec.decode,
+                report.Finding,
+                whole | {'severity': value},
+            )
+            self.assertEqual(
+                'Finding.severity: expected one of OK, INFO, UNKNOWN, '
+                'WARNING, ERROR',
+                str(exc),
+            )
+
     def test_text_is_cleaned(self):
         found = codec.decode(Point, JSON | {'word': '\x1b[2J', 'maybe': '\n'})
         self.assertEqual((r'\x1b[2J', r'\n'), (found.word, found.maybe))
@@ -174,7 +204,117 @@ class DecodeTest(testtools.TestCase):
         self.assertEqual(found, again)
 
 
+class LoadsTest(testtools.TestCase):
+    """The quick way in; ``decode`` is the measure."""
+
+    def assert_same(self, cls, data):
+        """The same object, or the same words about the same place."""
+        text = json.dumps(data).encode()
+        try:
+            expected = codec.decode(cls, data)
+        except codec.DecodeError as exc:
+            expected = str(exc)
+        try:
+            found = codec.loads(cls, text)
+        except codec.DecodeError as exc:
+            found = str(exc)
+        self.assertEqual(expected, found)
+
+    def test_whole(self):
+        self.assert_same(Point, JSON)
+        self.assert_same(Point, JSON | {'points': [JSON], 'newer': [{}]})
+
+    def test_wrong_types(self):
+        for name in JSON:
+            for value in (None, True, 1, 1.0, 1.5, 10**30, 10**400, '1', [1]):
+                self.assert_same(Point, JSON | {name: value})
+            self.assert_same(
+                Point, {k: v for k, v in JSON.items() if k != name}
+            )
+
+    def test_enums(self):
+        finding = {
+            'code': 'RHA101',
+            'name': '',
+            'severity': 'ERROR',
+            'host': None,
+            'summary': '',
+            'hint': '',
+            'documentation_url': '',
+        }
+        for severity in ('ERROR', 'error', 1, True, None):
+            self.assert_same(report.Finding, finding | {'severity': severity})
+
+    def test_text(self):
+        for word in (
+            'ü €',
+            '\U0001f600',
+            '"\\/',
+            '\x1b[2J',
+            '\x7f',
+            '\n',
+            '\u202e',
+            '\ud83d',
+            '\\u001b',
+        ):
+            self.assert_same(Point, JSON | {'word': word})
+            text = json.dumps(JSON | {'word': word}, ensure_ascii=False)
+            if word.isprintable():
+                found = codec.loads(Point, text.encode())
+                self.assertEqual(word, found.word)
+
+    def test_raw_text_is_cleaned(self):
+        text = json.dumps(JSON | {'word': 'x\u202ey'}, ensure_ascii=False)
+        self.assertEqual(r'x\u202ey', codec.loads(Point, text.encode()).word)
+
+    @hypothesis.given(strategies.text())
+    def test_any_text(self, word):
+        self.assert_same(Point, JSON | {'word': word})
+
+    @hypothesis.given(strategies.text())
+    def test_plain_is_what_cleaning_leaves_alone(self, word):
+        for ascii_only in (True, False):
+            written = json.dumps(word, ensure_ascii=ascii_only)
+            try:
+                data = written.encode()
+            except UnicodeEncodeError:
+                continue
+            if codec.plain(data):
+                self.assertEqual(word, text.clean(word))
+            elif '\\' not in written:
+                self.assertNotEqual(word, text.clean(word))
+
+    @hypothesis.given(strategies.binary())
+    def test_any_bytes(self, data):
+        self.assertRaises(codec.DecodeError, codec.loads, Point, data)
+
+    @hypothesis.given(json_values)
+    def test_any_json(self, data):
+        for cls in (claim.Claims, view.NodeView):
+            self.assert_same(cls, data)
+
+    @hypothesis.given(model.of(view.NodeView))
+    def test_views(self, shown):
+        self.assert_same(view.NodeView, codec.encode(shown))
+        text = codec.dumps(shown)
+        self.assertEqual(codec.encode(shown), json.loads(text))
+        self.assertEqual(shown, codec.loads(view.NodeView, text))
+
+    @hypothesis.given(model.routers)
+    def test_routers(self, router):
+        self.assertEqual(
+            router, codec.loads(claim.Router, codec.dumps(router))
+        )
+
+
 class RoundTripTest(testtools.TestCase):
+    def test_reports(self):
+        for name in ('healthy', 'incident', 'sshd-stopped'):
+            looked = captures.load(name)
+            for router in looked.claims.routers:
+                found = verdict.judge(router, looked.hosts)
+                self.assert_round_trip(found)
+
     def assert_round_trip(self, value):
         data = json.loads(json.dumps(codec.encode(value)))
         self.assertEqual(value, codec.decode(type(value), data))

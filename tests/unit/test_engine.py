@@ -286,6 +286,16 @@ class RequestsTest(EngineTest):
         )
         self.assertEqual(set(self.healthy.names), set(self.asked()))
 
+    def test_named_router_that_may_be_anywhere(self):
+        """Neutron does not say where, so each host of a large cloud does."""
+        crowd = tuple(f'other{number}' for number in range(50))
+        scene = self.healthy.with_router(agents=None)
+        hosts = (*self.healthy.names, *crowd)
+        self.run_looks(scene, hosts=hosts, names=(scene.router.name,))
+        self.assertEqual(
+            dict.fromkeys(hosts, (scene.router.id,)), self.asked()
+        )
+
     def test_sweep_asks_every_host_for_everything(self):
         crowd = tuple(f'other{number}' for number in range(50))
         hosts = (*self.healthy.names, *crowd)
@@ -308,6 +318,31 @@ class RequestsTest(EngineTest):
     def test_filters_reach_neutron(self):
         self.run_looks(self.healthy, names=('r1',), project='p', host='h')
         self.assertEqual([(('r1',), 'p', 'h')], self.source.asked)
+
+
+class JudgeTest(EngineTest):
+    def test_another_judge_has_the_word_at_each_look(self):
+        broken = self.healthy.without_processes(self.standby, 'monitor')
+        asked = []
+
+        def judge(router, hosts, ignore):
+            asked.append((router, {h.host for h in hosts}, ignore))
+            return verdict.judge(
+                dataclasses.replace(router, name='renamed'), hosts, ignore
+            )
+
+        machine = engine.Engine(
+            fakes.Source([broken]),
+            fakes.Backend([broken]),
+            sleep=self.slept.append,
+            judge=judge,
+        )
+        question = engine.Question(ignore=frozenset(('RHA999',)))
+        (report,) = machine.check(question).reports
+        self.assertEqual('renamed', report.router.name)
+        self.assertEqual(
+            [(broken.router, set(broken.names), {'RHA999'})] * 2, asked
+        )
 
 
 class LookTest(EngineTest):

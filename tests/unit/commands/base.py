@@ -19,12 +19,13 @@ import json
 import logging
 import os
 import pathlib
+import threading
+import time
 from typing import Any
 import warnings
 
 import fixtures
 from openstackclient import shell
-import testtools
 import yaml
 
 from osc_ha_router import capture
@@ -32,6 +33,7 @@ from osc_ha_router.backends import registry
 from osc_ha_router.model import claim
 from tests.unit import fakes
 from tests.unit import neutron
+from tests.unit import quiet
 from tests.unit.scene import Scene
 
 
@@ -68,7 +70,10 @@ def openstack(*arguments: str) -> Result:
                 assert isinstance(exc.code, int)
                 code = exc.code
     finally:
-        # each run adds a handler of its own
+        # each run adds handlers of its own
+        for handler in root.handlers:
+            if handler not in handlers:
+                handler.close()
         root.handlers[:] = handlers
         root.setLevel(level)
     return Result(code, stdout.getvalue(), stderr.getvalue())
@@ -96,7 +101,7 @@ def save(path: str, *scenes: Scene) -> str:
     return path
 
 
-class CommandTest(testtools.TestCase):
+class CommandTest(quiet.TestCase):
     """Commands without a cloud, and without anything of the caller's."""
 
     def setUp(self):
@@ -156,22 +161,34 @@ class CloudTest(CommandTest):
     def setUp(self):
         super().setUp()
         self.neutron = self.useFixture(neutron.Neutron())
-        self.clouds(
-            {
-                'test': {
-                    'auth': {
-                        'auth_url': neutron.KEYSTONE,
-                        'username': 'somebody',
-                        'password': 'secret-password',
-                        'project_id': neutron.PROJECT,
-                        'user_domain_id': 'default',
-                    },
-                    'region_name': 'RegionOne',
-                    'router_ha': self.entry,
-                }
-            }
-        )
+        self.cloud_entry: dict[str, Any] = {
+            'auth': {
+                'auth_url': neutron.KEYSTONE,
+                'username': 'somebody',
+                'password': 'secret-password',
+                'project_id': neutron.PROJECT,
+                'user_domain_id': 'default',
+            },
+            'region_name': 'RegionOne',
+            'router_ha': self.entry,
+        }
+        self.clouds({'test': self.cloud_entry})
         self.useFixture(fixtures.EnvironmentVariable('OS_CLOUD', 'test'))
+        self.addCleanup(self._left_behind, threading.enumerate())
+
+    def _left_behind(self, before: list[threading.Thread]) -> None:
+        """Let what an interrupted command has begun ask all that it asks.
+
+        Otherwise it would do so during the next test, which has another
+        Neutron.
+        """
+        asked = -1
+        while asked < len(self.neutron.calls):
+            asked = len(self.neutron.calls)
+            end = time.monotonic() + 0.5
+            for thread in threading.enumerate():
+                if thread not in before:
+                    thread.join(max(0.0, end - time.monotonic()))
 
     def add(self, scene: Scene) -> None:
         """Let Neutron say what a scene has of its router."""
@@ -210,7 +227,7 @@ class CloudTest(CommandTest):
         backend = fakes.Backend(*([look] for look in looks))
         self.settings: list[Any] = []
 
-        def load(settings: Any) -> fakes.Backend:
+        def load(settings: Any, connect: Any) -> fakes.Backend:
             self.settings.append(settings)
             return backend
 

@@ -20,6 +20,7 @@ import fixtures
 from osc_ha_router.backends import registry
 from osc_ha_router.failover import verify
 from tests.unit import moving
+from tests.unit import published
 from tests.unit.commands import base
 from tests.unit.failover import base as plans
 from tests.unit.failover import move as quickly
@@ -88,7 +89,7 @@ class FailoverTest(base.CloudTest):
         self.stdin(io.StringIO())
         self.useFixture(
             fixtures.MockPatchObject(
-                registry, 'load', lambda settings: self.moving
+                registry, 'load', lambda settings, connect: self.moving
             )
         )
 
@@ -125,6 +126,7 @@ class FailoverTest(base.CloudTest):
     def row(self, *options: str, approve: bool = True, code: int = 0):
         result = self.failover('-f', 'json', *options, approve=approve)
         self.assertEqual(code, result.exit_code, result)
+        published.match('failover', result.rows)
         (row,) = result.rows
         self.assertEqual(KEYS, list(row))
         return row
@@ -137,3 +139,13 @@ class FailoverTest(base.CloudTest):
         for text in (result.stdout, result.stderr):
             for line in text.split('\n'):
                 self.assertTrue(line.isprintable(), line)
+
+
+class FleetTest(FailoverTest):
+    """The same for commands that move many."""
+
+    def setUp(self):
+        super().setUp()
+        self.useFixture(
+            fixtures.MonkeyPatch('osc_ha_router.fleet.run._LISTEN', 0.01)
+        )
