@@ -30,10 +30,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="python -m tests.lab", description=__doc__
     )
-    parser.add_argument(
+    kind = parser.add_mutually_exclusive_group()
+    kind.add_argument(
         "--dvr",
         action="store_true",
         help="the lab with distributed routers, beside the other one",
+    )
+    kind.add_argument(
+        "--neutron",
+        choices=("newest", "debian"),
+        default="newest",
+        help="with debian, the lab with Debian's own Neutron, beside the "
+        "other one",
     )
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser(
@@ -69,6 +77,8 @@ def _do(options: argparse.Namespace) -> int:
     layout = Layout.default()
     if options.dvr:
         layout = layout.with_dvr()
+    elif options.neutron == "debian":
+        layout = layout.with_debian()
     lab = Lab(layout)
     if options.command == "up":
         lab.up()

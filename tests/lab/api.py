@@ -78,7 +78,11 @@ class Api:
         )["agents"]
         return found
 
-    def _login(self) -> str:
+    def token(self, scoped: bool = True) -> str:
+        """A fresh token, for the project or for nothing."""
+        return self._login(scoped)
+
+    def _login(self, scoped: bool = True) -> str:
         domain = {"id": "default"}
         identity = {
             "methods": ["password"],
@@ -90,7 +94,8 @@ class Api:
                 }
             },
         }
-        scope = {"project": {"name": self._project, "domain": domain}}
+        project = {"project": {"name": self._project, "domain": domain}}
+        scope = project if scoped else "unscoped"
         _body, headers = self._send(
             KEYSTONE_PORT,
             "POST",

@@ -23,10 +23,12 @@ from tests.lab import cloud
 from tests.lab import mending
 from tests.lab import processes
 from tests.lab import server
+from tests.lab import serving
 from tests.lab import spaces
 from tests.lab import ssh
 from tests.lab.daemons import end
 from tests.lab.errors import LabError
+from tests.lab.layout import EDITION
 from tests.lab.layout import Layout
 from tests.lab.layout import NODES
 from tests.lab.nodes import Node
@@ -76,13 +78,16 @@ def build(lab: Lab) -> None:
     layout.run.mkdir()
     ssh.client(layout)
     layout.clouds.write_text(cloud.clouds(layout))
+    ca = serving.authority(layout)
     lab.control.build()
     with ThreadPoolExecutor() as pool:
-        serving = pool.submit(lab.control.serve)
+        control = pool.submit(lab.control.serve)
         list(pool.map(Node.build, nodes))
         ssh.known_hosts(layout, list(nodes))
+        for node in nodes:
+            serving.furnish(node, ca)
         say("nodes are up, with SSH")
-        serving.result()
+        control.result()
     say("Neutron answers")
     facts = cloud.identity(lab.admin)
     for node in nodes:
@@ -105,6 +110,7 @@ def build(lab: Lab) -> None:
         active = mending.mend(lab, facts["router"], 180)
     say(f"router r1 is active on {active}")
     lab.wait_reachable(facts, 90)
+    facts["edition"] = str(EDITION)
     # Written last, and whole: this file says that the lab is up.
     part = layout.facts.with_suffix(".part")
     part.write_text(json.dumps(facts, indent=2))

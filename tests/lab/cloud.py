@@ -20,9 +20,12 @@ from tests.lab.api import Api
 from tests.lab.layout import EXTERNAL_GATEWAY
 from tests.lab.layout import EXTERNAL_POOL
 from tests.lab.layout import EXTERNAL_SUBNET
+from tests.lab.layout import HA_AGENT_PORT
+from tests.lab.layout import HA_SERVICE
 from tests.lab.layout import KEYSTONE_URL
 from tests.lab.layout import Layout
 from tests.lab.layout import NEUTRON_URL
+from tests.lab.layout import NODES
 from tests.lab.layout import PASSWORD
 from tests.lab.layout import PHYSNET
 from tests.lab.layout import PRIVATE_GATEWAY6
@@ -32,23 +35,15 @@ from tests.lab.layout import REGION
 
 #: The node that the server behind the floating IP stands on.
 SERVER_NODE = "net3"
+#: The node whose agent is the one that clients ask.
+ENTRY_NODE = "net1"
 
 
 def identity(api: Api) -> dict[str, str]:
     """Make the catalogue entries, projects and users; returns ids by name."""
-    service = api.keystone(
-        "POST",
-        "/services",
-        {"service": {"name": "neutron", "type": "network"}},
-    )["service"]
-    for interface in ("public", "internal", "admin"):
-        endpoint = {
-            "service_id": service["id"],
-            "interface": interface,
-            "region_id": REGION,
-            "url": NEUTRON_URL,
-        }
-        api.keystone("POST", "/endpoints", {"endpoint": endpoint})
+    entry = f"https://{NODES[ENTRY_NODE]}:{HA_AGENT_PORT}"
+    _catalogue(api, "neutron", "network", NEUTRON_URL)
+    _catalogue(api, "osc-ha-router", "router-ha", entry)
     roles = {
         role["name"]: role["id"]
         for role in api.keystone("GET", "/roles")["roles"]
@@ -59,7 +54,7 @@ def identity(api: Api) -> dict[str, str]:
                 "POST", "/roles", {"role": {"name": name}}
             )["role"]["id"]
     ids = {}
-    for name in ("service", "demo"):
+    for name in ("service", "demo", "other"):
         project = {"name": name, "domain_id": "default"}
         ids[f"project {name}"] = api.keystone(
             "POST", "/projects", {"project": project}
@@ -68,6 +63,9 @@ def identity(api: Api) -> dict[str, str]:
         ("neutron", "service", ("admin", "service")),
         ("demo", "demo", ("member",)),
         ("demo-reader", "demo", ("reader",)),
+        ("other", "other", ("member",)),
+        # The least that will do, see `settings.neutron_policy`.
+        (HA_SERVICE, "service", ("service",)),
     ):
         user = {"name": name, "password": PASSWORD, "domain_id": "default"}
         ids[f"user {name}"] = api.keystone("POST", "/users", {"user": user})[
@@ -83,6 +81,21 @@ def identity(api: Api) -> dict[str, str]:
                 f"/projects/{project_id}/users/{user_id}/roles/{roles[role]}",
             )
     return ids
+
+
+def _catalogue(api: Api, name: str, type_: str, url: str) -> None:
+    """Put a service with its endpoints into the catalogue."""
+    service = api.keystone(
+        "POST", "/services", {"service": {"name": name, "type": type_}}
+    )["service"]
+    for interface in ("public", "internal", "admin"):
+        endpoint = {
+            "service_id": service["id"],
+            "interface": interface,
+            "region_id": REGION,
+            "url": url,
+        }
+        api.keystone("POST", "/endpoints", {"endpoint": endpoint})
 
 
 def networks(admin: Api, demo: Api) -> dict[str, str]:
@@ -186,11 +199,12 @@ def server(admin: Api, demo: Api, ids: dict[str, str]) -> dict[str, str]:
 
 def clouds(layout: Layout) -> str:
     """The text of clouds.yaml: JSON, which is YAML too, needs no library."""
-    found = {}
+    found: dict[str, dict[str, object]] = {}
     for cloud, user, project in (
         ("lab", "admin", "admin"),
         ("lab-demo", "demo", "demo"),
         ("lab-demo-reader", "demo-reader", "demo"),
+        ("lab-other", "other", "other"),
     ):
         found[cloud] = {
             "auth": {
@@ -203,9 +217,11 @@ def clouds(layout: Layout) -> str:
             },
             "region_name": REGION,
             "identity_api_version": "3",
-            "router_ha": {
-                "backend": "ssh",
-                "ssh_config": str(layout.ssh_config),
-            },
+            "cacert": str(layout.ca),
         }
+    # Tenants have their own credentials, and nothing else.
+    found["lab"]["router_ha"] = {
+        "backend": "ssh",
+        "ssh_config": str(layout.ssh_config),
+    }
     return json.dumps({"clouds": found}, indent=2) + "\n"

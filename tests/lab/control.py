@@ -14,11 +14,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+import contextlib
 import http.client
 import shutil
+import signal
 
+from tests.lab import processes
 from tests.lab import settings
+from tests.lab.daemons import end
+from tests.lab.daemons import send
 from tests.lab.layout import CONTROL
 from tests.lab.layout import CONTROL_ADDRESS
 from tests.lab.layout import EXTERNAL_GATEWAY
@@ -83,6 +89,10 @@ class Control(Space):
         """The path of a program in the lab's venv."""
         return str(self.layout.venv / "bin" / name)
 
+    def _program(self, name: str) -> str:
+        """The path of a program of Neutron."""
+        return str(self.layout.programs / name)
+
     def _write(self) -> None:
         config = self.layout.config
         config.mkdir(parents=True)
@@ -91,6 +101,7 @@ class Control(Space):
             "keystone.py": settings.keystone_server(),
             "neutron.conf": settings.neutron(self.layout),
             "ml2.ini": settings.ml2(),
+            "policy.yaml": settings.neutron_policy(self.layout),
             "neutron.py": settings.neutron_server(),
         }.items():
             (config / name).write_text(text)
@@ -142,6 +153,9 @@ class Control(Space):
         (folder / "enabled_plugins").write_text("[].\n")
         for path in (folder, *folder.iterdir()):
             shutil.chown(path, "rabbitmq", "rabbitmq")
+        self._start_broker()
+
+    def _start_broker(self) -> None:
         environment = settings.broker(self.layout)
         become = [
             "setpriv",
@@ -152,9 +166,10 @@ class Control(Space):
         ]
         # Started by us, or the broker would start one as a daemon that nobody
         # has a record of.
-        self.start(
-            "epmd", [*become, "epmd", "-address", "127.0.0.1"], environment
-        )
+        if not self.daemons.alive("ctl.epmd"):
+            self.start(
+                "epmd", [*become, "epmd", "-address", "127.0.0.1"], environment
+            )
         self.start(
             "broker",
             [*become, "/usr/lib/rabbitmq/bin/rabbitmq-server"],
@@ -200,12 +215,16 @@ class Control(Space):
                 "--bootstrap-public-url", KEYSTONE_URL,
             ]
         )  # fmt: skip
+        self._start_keystone()
+
+    def _start_keystone(self) -> None:
+        config = self.layout.config
         self.start(
             "keystone",
             [self.tool("gunicorn")],
             {
                 "GUNICORN_CMD_ARGS": f"--config {config}/keystone.py",
-                "OS_KEYSTONE_CONFIG_FILES": file,
+                "OS_KEYSTONE_CONFIG_FILES": str(config / "keystone.conf"),
             },
         )
         until(
@@ -219,7 +238,7 @@ class Control(Space):
     def _neutron_tables(self) -> None:
         self.run(
             [
-                self.tool("neutron-db-manage"),
+                self._program("neutron-db-manage"),
                 *self._neutron_files(),
                 "upgrade",
                 "heads",
@@ -234,14 +253,20 @@ class Control(Space):
         ]
 
     def _neutron(self) -> None:
-        config = self.layout.config
         self.start(
             "neutron-rpc",
-            [self.tool("neutron-rpc-server"), *self._neutron_files()],
+            [self._program("neutron-rpc-server"), *self._neutron_files()],
         )
+        self._start_neutron()
+
+    def _start_neutron(self) -> None:
+        config = self.layout.config
+        server = [self.tool("gunicorn")]
+        if self.layout.packaged:
+            server = settings.packaged_server()
         self.start(
             "neutron",
-            [self.tool("gunicorn")],
+            server,
             {
                 "GUNICORN_CMD_ARGS": f"--config {config}/neutron.py",
                 "OS_NEUTRON_CONFIG_DIR": str(config),
@@ -256,6 +281,41 @@ class Control(Space):
             ),
             120,
         )
+
+    @contextlib.contextmanager
+    def without(self, daemon: str) -> Iterator[None]:
+        """End keystone, neutron or the broker, and start it again after."""
+        starts = {
+            "keystone": self._start_keystone,
+            "neutron": self._start_neutron,
+            "broker": self._start_broker,
+        }
+        end(self._family(daemon), 0)
+        try:
+            yield
+        finally:
+            starts[daemon]()
+
+    @contextlib.contextmanager
+    def frozen(self, daemon: str) -> Iterator[None]:
+        """Stop one of them: it takes connections, and never answers."""
+        family = self._family(daemon)
+        send(family, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            send(family, signal.SIGCONT)
+
+    def _family(self, daemon: str) -> list[int]:
+        """Pids of all of a daemon's processes."""
+        record = self.daemons.find(f"{self.name}.{daemon}")
+        if record is None:
+            return []
+        return [
+            pid
+            for pid in processes.inhabitants(self.layout.state, self.name)
+            if processes.session(pid) == record.pid
+        ]
 
     def _answers(self, port: int, path: str) -> bool:
         link = http.client.HTTPConnection(CONTROL_ADDRESS, port, timeout=30)

@@ -22,6 +22,7 @@ import json
 import os
 import signal
 import subprocess
+import threading
 import time
 
 from tests.lab import processes
@@ -33,6 +34,7 @@ from tests.lab.layout import Layout
 # waited for when they end, or they would stay as zombies for as long as the
 # program (a test run) lives.
 _children: list[subprocess.Popen[bytes]] = []
+_reaping = threading.Lock()
 
 
 @dataclasses.dataclass(frozen=True)
@@ -139,9 +141,10 @@ class Daemons:
 
 def reap() -> None:
     """Take leave of those of our own children that ended."""
-    for child in list(_children):
-        if child.poll() is not None:
-            _children.remove(child)
+    with _reaping:
+        for child in list(_children):
+            if child.poll() is not None:
+                _children.remove(child)
 
 
 def send(pids: Iterable[int], number: int = signal.SIGKILL) -> None:

@@ -96,6 +96,16 @@ class Failover:
         self._thread.join(5)
         return self._process.returncode
 
+    def end(self) -> None:
+        """Kill it if it still runs, and close what it wrote to."""
+        if self.running():
+            self._process.kill()
+        self._process.wait()
+        self._thread.join(5)
+        self._output.close()
+        if self._process.stderr is not None:
+            self._process.stderr.close()
+
     def row(self) -> dict[str, Any]:
         """The row that it printed; empty when it printed none."""
         self._output.seek(0)

@@ -31,12 +31,14 @@ from tests.lab import control
 from tests.lab import mending
 from tests.lab import packages
 from tests.lab import repairs
+from tests.lab import serving
 from tests.lab.api import Api
 from tests.lab.commands import run
 from tests.lab.daemons import Daemons
 from tests.lab.errors import LabDown
 from tests.lab.errors import LabError
 from tests.lab.layout import CONTROL
+from tests.lab.layout import EDITION
 from tests.lab.layout import EXTERNAL_GATEWAY
 from tests.lab.layout import Layout
 from tests.lab.layout import NODES
@@ -56,6 +58,12 @@ class Lab:
         self.daemons = Daemons(self.layout)
         self.admin = Api(self.layout)
         self.demo = Api(self.layout, "demo", "demo")
+        self.reader = Api(self.layout, "demo-reader", "demo")
+        #: of another project
+        self.other = Api(self.layout, "other", "other")
+        #: for commands that are run, before those of clouds.yaml: backend
+        #: and the like
+        self.settings: dict[str, str] = {}
 
     @classmethod
     def attach(cls, layout: Layout | None = None) -> Lab:
@@ -81,7 +89,7 @@ class Lab:
         """Ids and addresses of what the cloud holds.
 
         router, public, private, subnet, subnet6, server_port, server_mac,
-        server_ip, floating_ip, and `project NAME` and `user NAME`.
+        server_ip, floating_ip, `project NAME` and `user NAME`, and edition.
         """
         try:
             text = self.layout.facts.read_text()
@@ -101,6 +109,7 @@ class Lab:
             if self.layout.facts.exists():
                 if (ill := self.ailment()) is None:
                     say("the lab is up and healthy")
+                    self.serve()
                     return
                 say(f"not healthy, building it again: {ill}")
             building.clear(self)
@@ -112,6 +121,19 @@ class Lab:
                 building.clear(self)
                 building.build(self)
             say("the lab is up")
+            self.serve()
+
+    def serve(self) -> None:
+        """Have node agents that run the code as it is now, if this Python can.
+
+        At once when they do so already.
+        """
+        nodes = list(self.nodes.values())
+        if not serving.possible():
+            say(f"no node agents: {sys.executable} has not the extra agent")
+        elif not serving.current(self.layout, nodes):
+            serving.restart(self.layout, nodes)
+            say("node agents are up")
 
     def down(self) -> None:
         """End what the lab started and remove what it made.
@@ -136,6 +158,8 @@ class Lab:
         """What is wrong with the lab, in one line, or None."""
         try:
             Lab.attach(self.layout)
+            if self.facts.get("edition") != str(EDITION):
+                return "another version of the lab built it"
             for node in self.nodes.values():
                 node.check()
             self.wait_settled(self.facts["router"], 30)
@@ -145,9 +169,15 @@ class Lab:
         return None
 
     def parts(self) -> list[tuple[str, bool, int | None]]:
-        """(name, alive, pid) of every process of a lab that is up."""
+        """(name, alive, pid) of every process of a lab that is up.
+
+        Node agents are among them if they were started.
+        """
         names = [f"{CONTROL}.{name}" for name in control.DAEMONS]
-        names += [f"{node}.{name}" for node in NODES for name in DAEMONS]
+        for node in NODES:
+            names += [f"{node}.{name}" for name in DAEMONS]
+            if self.daemons.find(f"{node}.{serving.DAEMON}"):
+                names.append(f"{node}.{serving.DAEMON}")
         found: list[tuple[str, bool, int | None]] = []
         for name in names:
             record = self.daemons.find(name)
@@ -160,7 +190,8 @@ class Lab:
     def environment(self, cloud: str = "lab") -> dict[str, str]:
         """The environment for clients of the lab's cloud.
 
-        This process's own, with clouds.yaml and no other OS_ variable.
+        This process's own, with clouds.yaml, `settings`, and no other OS_
+        variable.
         """
         environment = {
             key: value
@@ -169,6 +200,8 @@ class Lab:
         }
         environment["OS_CLIENT_CONFIG_FILE"] = str(self.layout.clouds)
         environment["OS_CLOUD"] = cloud
+        for name, value in self.settings.items():
+            environment[f"OS_ROUTER_HA_{name.upper()}"] = value
         return environment
 
     def enter(self, argv: Sequence[str]) -> list[str]:
@@ -316,9 +349,13 @@ class Lab:
         return active
 
     def create_router(
-        self, name: str, gateway: bool = True, wait: bool = True
+        self,
+        name: str,
+        gateway: bool = True,
+        wait: bool = True,
+        owner: Api | None = None,
     ) -> str:
-        """Make an HA router in project demo; returns its id.
+        """Make an HA router, in project demo or its owner's; returns its id.
 
         With an external gateway, and settled, unless told otherwise.
         """
@@ -326,17 +363,18 @@ class Lab:
         if gateway:
             outside = {"network_id": self.facts["public"]}
             attributes["external_gateway_info"] = outside
-        router_id = str(self.demo.create("router", **attributes)["id"])
+        made = (owner or self.demo).create("router", **attributes)
+        router_id = str(made["id"])
         if wait:
             self.wait_settled(router_id)
         return router_id
 
     def delete_router(self, name: str, wait: bool = True) -> None:
-        """Delete routers of project demo, by name or id, with interfaces.
+        """Delete routers of any project, by name or id, with interfaces.
 
         Nothing happens when there is none.
         """
-        routers = self.demo.neutron("GET", "/routers")["routers"]
+        routers = self.admin.neutron("GET", "/routers")["routers"]
         for router in routers:
             if name not in (router["id"], router["name"]):
                 continue
@@ -347,8 +385,8 @@ class Lab:
                 if owner.endswith(("replicated_interface", "_distributed")):
                     body = {"port_id": port["id"]}
                     verb = f"{path}/remove_router_interface"
-                    self.demo.neutron("PUT", verb, body)
-            self.demo.neutron("DELETE", path)
+                    self.admin.neutron("PUT", verb, body)
+            self.admin.neutron("DELETE", path)
             if wait:
                 self._wait_gone(router["id"])
 

@@ -19,6 +19,10 @@ import hashlib
 import os
 from pathlib import Path
 
+#: What `up` builds. A lab with another number was built by another version of
+#: this package, and is built again: raise it when what is built changes.
+EDITION = 2
+
 DEFAULT_STATE = Path("/var/lib/osc-ha-router-lab")
 STATE_VARIABLE = "OSC_HA_ROUTER_LAB"
 
@@ -39,6 +43,8 @@ PHYSNET = "physnet1"
 
 KEYSTONE_PORT = 5000
 NEUTRON_PORT = 9696
+#: The node agents, one on each node.
+HA_AGENT_PORT = 6689
 KEYSTONE_URL = f"http://{CONTROL_ADDRESS}:{KEYSTONE_PORT}/v3"
 NEUTRON_URL = f"http://{CONTROL_ADDRESS}:{NEUTRON_PORT}"
 REGION = "RegionOne"
@@ -58,6 +64,10 @@ VRRP_ADVERT_INTERVAL = 2
 
 OPERATOR = "lab-operator"
 NOSUDO = "lab-nosudo"
+#: The user of Keystone that the node agents are, and the one on the nodes
+#: that they run as.
+HA_SERVICE = "router-ha"
+HA_USER = "osc-ha-router"
 
 #: A VLAN that no port of the lab uses; an HA port that is cut off is put into
 #: it.
@@ -77,6 +87,8 @@ class Layout:
     #: whether its routers are distributed (DVR), with the active role in the
     #: snat- namespaces
     distributed: bool = False
+    #: whether its Neutron is the one that Debian packages, and not the newest
+    packaged: bool = False
 
     @classmethod
     def default(cls) -> Layout:
@@ -89,10 +101,15 @@ class Layout:
         """The lab with DVR that can be up beside this one."""
         return Layout(self.state / "dvr", distributed=True)
 
+    def with_debian(self) -> Layout:
+        """The lab with Debian's own Neutron that can be up beside this one."""
+        return Layout(self.state / "debian", packaged=True)
+
     @property
     def hint(self) -> str:
         """What to do when the lab is not up."""
         option = " --dvr" if self.distributed else ""
+        option += " --neutron debian" if self.packaged else ""
         return f"try: python -m tests.lab{option} up"
 
     @property
@@ -115,10 +132,20 @@ class Layout:
     def venv(self) -> Path:
         """Keystone, Neutron and an `openstack` command; kept by `down`.
 
-        A lab with DVR has that of the one beside it.
+        A lab with DVR or with Debian's Neutron has that of the one beside it.
         """
-        folder = self.state.parent if self.distributed else self.state
-        return folder / "venv"
+        beside = self.distributed or self.packaged
+        return (self.state.parent if beside else self.state) / "venv"
+
+    @property
+    def unpacked(self) -> Path:
+        """Debian's packages with Neutron, if the lab has it from there."""
+        return self.state / "packages"
+
+    @property
+    def programs(self) -> Path:
+        """Where Neutron's programs are on `ctl` and on the nodes."""
+        return Path("/usr/bin") if self.packaged else self.venv / "bin"
 
     @property
     def run(self) -> Path:
@@ -147,8 +174,13 @@ class Layout:
 
     @property
     def clouds(self) -> Path:
-        """clouds.yaml with the clouds lab, lab-demo and lab-demo-reader."""
+        """clouds.yaml with the cloud lab, and one for each user of a tenant."""
         return self.state / "clouds.yaml"
+
+    @property
+    def ca(self) -> Path:
+        """The certificate that the node agents' own are checked with."""
+        return self.state / "ca.pem"
 
     @property
     def ssh_config(self) -> Path:

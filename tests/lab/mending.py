@@ -77,6 +77,16 @@ def unsettled(lab: Lab, router_id: str) -> str | None:
     return None
 
 
+def bound(lab: Lab, router_id: str) -> dict[str, str]:
+    """To which node each port is bound that follows the active role."""
+    ports = lab.admin.neutron("GET", f"/ports?device_id={router_id}")["ports"]
+    return {
+        port["id"]: port["binding:host_id"]
+        for port in ports
+        if port["device_owner"] not in STAYING
+    }
+
+
 def wait_settled(lab: Lab, router_id: str, timeout: float) -> str:
     """Wait until a router is well, and return the name of its active node."""
 
@@ -119,11 +129,9 @@ def _unfinished(lab: Lab, router_id: str) -> str | None:
     # Neutron binds the router's ports to the node that reported active last,
     # which need not be the one that is.
     active = lab.active_nodes(router_id)
-    ports = lab.admin.neutron("GET", f"/ports?device_id={router_id}")["ports"]
-    for port in ports:
-        moves = port["device_owner"] not in STAYING
-        if moves and [port["binding:host_id"]] != active:
-            return f"port {port['id']} is bound to {port['binding:host_id']}"
+    for port, host in bound(lab, router_id).items():
+        if [host] != active:
+            return f"port {port} is bound to {host}"
     return None
 
 
@@ -132,7 +140,11 @@ def _revive(lab: Lab, router_id: str) -> None:
     before = {agent["id"]: agent for agent in lab.admin.agents()}
     started = {name: node.mend() for name, node in lab.nodes.items()}
     for node in lab.nodes.values():
-        node.router(router_id).heal()
+        replica = node.router(router_id)
+        replica.heal()
+        # Neutron itself may have started a second monitor beside one that was
+        # slow to write its pid file. It never ends the one it forgot.
+        repairs.sweep(replica)
     for agent in before.values():
         if not agent["admin_state_up"]:
             body = {"agent": {"admin_state_up": True}}

@@ -15,10 +15,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 import signal
 import subprocess
 
 from tests.lab import processes
+from tests.lab import serving
 from tests.lab import settings
 from tests.lab import ssh
 from tests.lab.commands import CLEAN
@@ -26,6 +28,7 @@ from tests.lab.daemons import end
 from tests.lab.daemons import send
 from tests.lab.errors import LabError
 from tests.lab.layout import CONTROL
+from tests.lab.layout import HA_AGENT_PORT
 from tests.lab.layout import Layout
 from tests.lab.layout import MANAGEMENT_PREFIX
 from tests.lab.layout import NODES
@@ -35,7 +38,8 @@ from tests.lab.sockets import connect
 from tests.lab.spaces import link
 from tests.lab.spaces import Space
 
-#: What runs on a node all the time, in the order of starting.
+#: What runs on a node all the time, in the order of starting. A node agent
+#: (`serving`) runs there too, if the lab is brought up by a Python that can.
 DAEMONS = ("anchor", "ovsdb", "vswitchd", "sshd", "ovs-agent", "l3-agent")
 
 
@@ -140,15 +144,15 @@ class Node(Space):
     def _agent(self, daemon: str, program: str, file: str) -> None:
         if self.daemons.alive(f"{self.name}.{daemon}"):
             return
-        venv = self.layout.venv / "bin"
+        programs = self.layout.programs
         self.start(
             daemon,
             [
-                str(venv / program),
+                str(programs / program),
                 "--config-file=/etc/neutron/neutron.conf",
                 f"--config-file=/etc/neutron/{file}",
             ],
-            {"PATH": f"{venv}:{CLEAN['PATH']}"},
+            {"PATH": f"{programs}:{CLEAN['PATH']}"},
         )
 
     def start_l3_agent(self) -> None:
@@ -238,6 +242,32 @@ class Node(Space):
             self.stop_sshd()
             self.start_sshd()
 
+    @property
+    def ha_agent_url(self) -> str:
+        """Where this node's agent of ours answers."""
+        return f"https://{self.address}:{HA_AGENT_PORT}"
+
+    def start_ha_agent(self, ca: Path | None = None) -> None:
+        """Start the node agent unless it runs, and wait until it answers.
+
+        `ca` if it has been given a certificate that is not of the lab's CA.
+        """
+        if not self.daemons.alive(f"{self.name}.{serving.DAEMON}"):
+            serving.start(self)
+        serving.wait(self, ca)
+
+    def stop_ha_agent(self) -> None:
+        """End the node agent with SIGTERM, and wait until it is gone."""
+        serving.stop(self)
+
+    def signal_ha_agent(self, number: int) -> None:
+        """Send a signal to the node agent's server, not to its child."""
+        send(serving.pids(self)[:1], number)
+
+    def ha_agent_pids(self) -> list[int]:
+        """Host pids of the node agent's processes, the server first."""
+        return serving.pids(self)
+
     def router(self, router_id: str) -> Replica:
         """The replica of a router on this node."""
         return Replica(self, router_id)
@@ -287,6 +317,8 @@ class Node(Space):
                 start()
         self.restore_host_key()
         self.start_sshd()
+        if self.daemons.find(f"{self.name}.{serving.DAEMON}"):
+            self.start_ha_agent()
         started = set()
         if not self.daemons.alive(f"{self.name}.ovs-agent"):
             self.start_ovs_agent()

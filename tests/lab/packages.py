@@ -24,6 +24,7 @@ import re
 import shutil
 import time
 
+from tests.lab import unpacking
 from tests.lab.commands import run
 from tests.lab.errors import LabError
 from tests.lab.layout import Layout
@@ -32,10 +33,12 @@ from tests.lab.progress import say
 DEBIAN = (
     "conntrack curl haproxy ipset iproute2 iptables iputils-ping keepalived "
     "mariadb-client mariadb-server nftables openssh-client openssh-server "
-    "openvswitch-switch procps python3-venv rabbitmq-server radvd sudo "
+    "openssl openvswitch-switch procps python3-venv rabbitmq-server radvd sudo "
     "tcpdump util-linux "
     # login shells and doas, for the tests of the SSH backend
-    "fish ksh mksh opendoas tcsh zsh"
+    "fish ksh mksh opendoas tcsh zsh "
+    # promtool, for the tests of the alert rules
+    "prometheus"
 ).split()
 #: Services that Debian would start at the next boot when their package comes
 #: in. The lab does not want them, so those that it brings are disabled; those
@@ -46,6 +49,7 @@ SERVICES = {
     "mariadb-server": "mariadb",
     "openssh-server": "ssh",
     "openvswitch-switch": "openvswitch-switch",
+    "prometheus": "prometheus",
     "rabbitmq-server": "rabbitmq-server epmd",
     "radvd": "radvd",
 }
@@ -79,6 +83,8 @@ def install(layout: Layout) -> None:
         fcntl.flock(lock, fcntl.LOCK_EX)
         _debian()
         _venv(layout)
+    if layout.packaged:
+        unpacking.install(layout, _environment())
 
 
 def missing() -> list[str]:

@@ -69,9 +69,18 @@ def _routes(replica: Replica) -> list[list[str]]:
 def forget(replica: Replica) -> None:
     """Turn off the IPv6 forwarding of a standby that was active once.
 
-    Neutron turns it on for the active one and leaves it on afterwards.
+    Neutron turns it on for the active one and leaves it on afterwards. Without
+    it the kernel heeds advertisements wherever Neutron lets it: those of the
+    active node. The standby would make itself an address, ask whether somebody
+    has it, and so move the MAC of the router to its own ports on the switches:
+    whoever sends to the router would not be heard for seconds, which would be
+    blamed on whatever is tested.
     """
-    replica.run(["sysctl", "-q", "-w", f"{_FORWARDING}=0"], check=False)
+    devices = {device for device, _address in replica.expected()}
+    inside = [name for name in devices if name.startswith(("qr-", "sg-"))]
+    settings = [f"net.ipv6.conf.{name}.accept_ra=0" for name in sorted(inside)]
+    change = ["sysctl", "-q", "-w", *settings, f"{_FORWARDING}=0"]
+    replica.run(change, check=False)
 
 
 def links_up(replica: Replica) -> None:

@@ -96,10 +96,13 @@ class Replica:
             )
         }
 
-    def addresses(self) -> set[tuple[str, str]]:
+    def addresses(self, learned: bool = True) -> set[tuple[str, str]]:
         """What the namespace holds: (device, address/length).
 
         Empty when there is no namespace.
+
+        :param learned: also what the kernel took from an advertisement of
+            the active node, which comes and goes by itself
         """
         done = self.run(["ip", "-json", "address", "show"], check=False)
         if done.returncode:
@@ -110,6 +113,7 @@ class Replica:
             for link in links
             if link
             for item in link["addr_info"]
+            if learned or not item.get("dynamic")
         }
 
     def holds_vip(self) -> bool:
@@ -198,7 +202,9 @@ class Replica:
         return [pid for pid in found if self._is_monitor(pid)]
 
     def _is_monitor(self, pid: int) -> bool:
-        argv = processes.command(pid)
+        # An older Neutron has its own as the title of the process, which is
+        # one string, and option and value together.
+        argv = " ".join(processes.command(pid)).replace("=", " ").split()
         return (
             self.router_id in argv
             and argv[0] != "sudo"

@@ -15,14 +15,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+import json
+from pathlib import Path
 
 from tests.lab.layout import AGENT_DOWN_TIME
 from tests.lab.layout import CHECK_CHILDREN_INTERVAL
 from tests.lab.layout import CONTROL_ADDRESS
+from tests.lab.layout import HA_AGENT_PORT
+from tests.lab.layout import HA_SERVICE
 from tests.lab.layout import KEYSTONE_PORT
 from tests.lab.layout import KEYSTONE_URL
 from tests.lab.layout import Layout
 from tests.lab.layout import NEUTRON_PORT
+from tests.lab.layout import NODES
 from tests.lab.layout import PASSWORD
 from tests.lab.layout import PHYSNET
 from tests.lab.layout import REGION
@@ -33,6 +38,11 @@ from tests.lab.layout import VRRP_ADVERT_INTERVAL
 DATABASE_SOCKET = "/run/lab/database.sock"
 #: The bridge of a node that joins it to the physical network.
 PHYSICAL_BRIDGE = "br-phys"
+
+#: What Prometheus would present to the node agents.
+METRICS_TOKEN = "lab-metrics"  # noqa: S105
+
+_OWNERS = " or role:reader and project_id:%(project_id)s"
 
 Sections = Mapping[str, Mapping[str, object]]
 
@@ -146,6 +156,24 @@ def neutron_server() -> str:
     return gunicorn("neutron.wsgi.api:application", NEUTRON_PORT)
 
 
+def packaged_server() -> list[str]:
+    """The arguments of uWSGI, under which Debian has Neutron's API."""
+    return [
+        "uwsgi-core",
+        "--plugins-dir=/usr/lib/uwsgi/plugins",
+        "--plugin=python311",
+        "--wsgi-file=/usr/bin/neutron-api",
+        f"--http-socket={CONTROL_ADDRESS}:{NEUTRON_PORT}",
+        "--master",
+        "--lazy-apps",
+        "--enable-threads",
+        "--processes=2",
+        "--threads=8",
+        "--buffer-size=65535",
+        "--add-header=Connection: close",
+    ]
+
+
 def _common() -> dict[str, dict[str, object]]:
     return {
         "DEFAULT": {
@@ -165,9 +193,12 @@ def _common() -> dict[str, dict[str, object]]:
 def neutron(layout: Layout) -> str:
     """neutron.conf of the control plane."""
     sections = _common()
+    paste = layout.venv / "etc/neutron/api-paste.ini"
+    if layout.packaged:
+        paste = Path("/usr/share/neutron-common/api-paste.ini")
     sections["DEFAULT"] |= {
         "auth_strategy": "keystone",
-        "api_paste_config": layout.venv / "etc/neutron/api-paste.ini",
+        "api_paste_config": paste,
         "l3_ha": True,
         "router_distributed": layout.distributed,
         "max_l3_agents_per_router": 3,
@@ -180,19 +211,63 @@ def neutron(layout: Layout) -> str:
         "connection": database_url("neutron"),
         "max_pool_size": 20,
     }
-    sections["keystone_authtoken"] = {
+    sections["keystone_authtoken"] = _middleware("neutron")
+    return ini(sections)
+
+
+def _service(user: str) -> dict[str, object]:
+    """How a service signs on."""
+    return {
         "auth_type": "password",
         "auth_url": KEYSTONE_URL,
-        "www_authenticate_uri": KEYSTONE_URL,
-        "username": "neutron",
+        "username": user,
         "password": PASSWORD,
         "project_name": "service",
         "user_domain_id": "default",
         "project_domain_id": "default",
         "region_name": REGION,
+    }
+
+
+def _middleware(user: str) -> dict[str, object]:
+    """How a service has the tokens of its callers checked."""
+    return {
+        **_service(user),
+        "www_authenticate_uri": KEYSTONE_URL,
         "service_token_roles_required": True,
     }
-    return ini(sections)
+
+
+def neutron_policy(layout: Layout) -> str:
+    """policy.yaml of Neutron, with what the node agents need.
+
+    They ask about routers of every project and the L3 agents of each, with
+    the role service and no other. By Neutron's own rules that role sees the
+    ports, but for the rest it would have to be admin.
+    """
+    rules = {
+        name: f"rule:admin_only or rule:service_api{others}"
+        for name, others in {
+            "get_agent": "",
+            "get_l3-agents": "",
+            "get_router": _OWNERS,
+            "get_router:distributed": "",
+            "get_router:ha": "",
+            "get_floatingip": _OWNERS,
+        }.items()
+    }
+    if layout.packaged:
+        # Older releases do not know this rule, nor let the role see ports.
+        rules["service_api"] = "role:service"
+        services = "rule:admin_only or rule:service_api"
+        rules["get_port"] = (
+            "rule:service_api or rule:context_is_advsvc or "
+            "rule:admin_owner_or_network_owner"
+        )
+        for name in ("host_id", "vif_type"):
+            rules[f"get_port:binding:{name}"] = services
+    # JSON, which is YAML too.
+    return json.dumps(rules, indent=2) + "\n"
 
 
 def ml2() -> str:
@@ -254,5 +329,29 @@ def l3_agent(layout: Layout) -> str:
                 "check_child_processes_interval": CHECK_CHILDREN_INTERVAL
             },
             "ovs": {"ovsdb_connection": "tcp:127.0.0.1:6640"},
+        }
+    )
+
+
+def ha_agent(name: str, folder: str) -> str:
+    """agent.conf of the node agent, whose other files are in `folder`."""
+    return ini(
+        {
+            "DEFAULT": {"use_stderr": True},
+            "agent": {
+                "host": name,
+                "listen_address": NODES[name],
+                "listen_port": HA_AGENT_PORT,
+                "tls_cert": f"{folder}/cert.pem",
+                "tls_key": f"{folder}/key.pem",
+            },
+            "keystone_authtoken": _middleware(HA_SERVICE),
+            "service_auth": _service(HA_SERVICE),
+            "peers": {
+                "endpoint": f"https://{{host}}:{HA_AGENT_PORT}",
+                "cafile": f"{folder}/ca.pem",
+                "hosts": ",".join(NODES),
+            },
+            "metrics": {"credentials_file": f"{folder}/metrics-token"},
         }
     )

@@ -15,6 +15,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from collections.abc import Iterator
+import contextlib
 import ctypes
 import os
 from pathlib import Path
@@ -44,9 +46,7 @@ def inside(namespace: Path, make: Callable[[], T]) -> T:
         try:
             file = os.open(namespace, os.O_RDONLY | os.O_CLOEXEC)
             try:
-                if _libc.setns(file, _CLONE_NEWNET):
-                    number = ctypes.get_errno()
-                    raise OSError(number, os.strerror(number), str(namespace))
+                _enter(file)
             finally:
                 os.close(file)
             result.append(make())
@@ -59,6 +59,29 @@ def inside(namespace: Path, make: Callable[[], T]) -> T:
     if failed:
         raise failed[0]
     return result[0]
+
+
+@contextlib.contextmanager
+def joined(namespace: Path) -> Iterator[None]:
+    """Have the calling thread, and it alone, be in a network namespace.
+
+    For libraries that open their connections themselves.
+    """
+    with (
+        open("/proc/thread-self/ns/net", "rb") as home,
+        open(namespace, "rb") as there,
+    ):
+        _enter(there.fileno())
+        try:
+            yield
+        finally:
+            _enter(home.fileno())
+
+
+def _enter(file: int) -> None:
+    if _libc.setns(file, _CLONE_NEWNET):
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
 
 
 def connect(

@@ -20,6 +20,7 @@ from pathlib import Path
 import subprocess
 
 from tests.lab import processes
+from tests.lab import unpacking
 from tests.lab.commands import run
 from tests.lab.daemons import Daemons
 from tests.lab.daemons import Record
@@ -118,6 +119,8 @@ class Space:
             0.01,
         )
         self.run(["hostname", self.name])
+        if self.layout.packaged:
+            self.run(unpacking.cover(self.layout))
         # Without this the private mount namespace would keep every network
         # namespace of the host alive.
         self.run(

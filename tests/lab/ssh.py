@@ -105,7 +105,7 @@ def furnish(node: Space) -> None:
             *(str(path) for path in Path("/etc/ssh").glob("ssh_host_*")),
         ]
     )
-    path = f"{node.layout.venv}/bin:{CLEAN['PATH']}"
+    path = f"{node.layout.programs}:{CLEAN['PATH']}"
     rules = (
         # Neutron runs privsep-helper and neutron-keepalived-state-change
         # through sudo, which resets PATH.

@@ -56,6 +56,17 @@ class Place:
     address: str
 
 
+@dataclasses.dataclass(frozen=True)
+class Silence:
+    """A time in which one end of a connection heard nothing."""
+
+    seconds: float
+    #: client or listener
+    end: str
+    #: on the monotonic clock
+    began: float
+
+
 class _End:
     """One end: sends a number every so often, and notes what arrives."""
 
@@ -189,17 +200,18 @@ class Stream:
             time.sleep(INTERVAL)
         return True
 
-    def silence(self) -> float:
-        """The longest time in which an end heard nothing, in seconds.
+    def silence(self) -> Silence:
+        """The longest time in which an end heard nothing.
 
         Up to now, if that is not over.
         """
-        longest = 0.0
-        for end in self._ends.values():
+        found = Silence(0.0, "neither end", 0.0)
+        for name, end in self._ends.items():
             times = [*end.arrived, time.monotonic()]
-            pairs = zip(times, times[1:], strict=False)
-            longest = max([longest, *(b - a for a, b in pairs)])
-        return longest
+            for began, ended in zip(times, times[1:], strict=False):
+                if ended - began > found.seconds:
+                    found = Silence(ended - began, name, began)
+        return found
 
 
 def outside(lab: Lab) -> Place:
