@@ -21,11 +21,16 @@ import random
 import sys
 
 from tests.campaigns import kills
+from tests.campaigns import load
 from tests.campaigns import moves
 from tests.lab.errors import LabError
 from tests.lab.lab import Lab
 
-CAMPAIGNS = {'moves': (moves.run, 20), 'kills': (kills.run, 50)}
+CAMPAIGNS = {
+    'moves': (moves.run, 20),
+    'kills': (kills.run, 50),
+    'load': (load.run, 5),
+}
 
 
 def main() -> int:
@@ -57,6 +62,12 @@ def main() -> int:
         metavar='N',
         help='begin with this run, to repeat one (default: 1)',
     )
+    parser.add_argument(
+        '--backend',
+        choices=('ssh', 'agent'),
+        default='ssh',
+        help='how moves reach the nodes (default: ssh)',
+    )
     options = parser.parse_args()
     campaign, runs = CAMPAIGNS[options.name]
     runs = runs if options.runs is None else options.runs
@@ -65,6 +76,8 @@ def main() -> int:
     wrong = 0
     try:
         lab = Lab.attach()
+        lab.serve()
+        lab.settings['backend'] = options.backend
         for number in range(options.first, options.first + runs):
             # each run has chances of its own, so that one can be repeated
             line = campaign(lab, random.Random(f'{seed}/{number}'), number)

@@ -54,7 +54,7 @@ def run(lab: Lab, chance: random.Random, number: int) -> traces.Line:
     """
     _measure(lab)
     # in turn, so that each has its share
-    names = list(victims.PLOTS)
+    names = list(victims.PLOTS[lab.settings['backend']])
     plot = names[(number - 1) % len(names)]
     for _ in range(_ATTEMPTS):
         line, done = _try(lab, chance, plot)
@@ -70,6 +70,7 @@ def _try(
     router = lab.facts['router']
     source = lab.mend()
     target = chance.choice([name for name in lab.nodes if name != source])
+    choose = victims.PLOTS[lab.settings['backend']][plot]
     moment = chance.random() * _usual
     before = traces.take(lab, router)
     wrong: list[str] = []
@@ -80,10 +81,13 @@ def _try(
         cast = victims.Cast(lab)
         failover = Failover(lab, 'r1', ['--to', target])
         killed = _strike(
-            lambda: victims.PLOTS[plot](cast, failover, source, target),
+            lambda: choose(cast, failover, source, target),
             failover,
             moment,
         )
+        for node in lab.nodes.values():
+            # as systemd would
+            node.start_ha_agent()
         try:
             status = failover.wait(DEADLINE)
         except LabError as error:

@@ -21,6 +21,7 @@ import pathlib
 import signal
 
 from tests.lab import processes
+from tests.lab.cloud import ENTRY_NODE
 from tests.lab.failovers import Failover
 from tests.lab.lab import Lab
 
@@ -28,8 +29,9 @@ from tests.lab.lab import Lab
 _MARKS = (
     'exec(zlib.decompress(sys.stdin.buffer.read(int(sys.argv[1]))))',
     'osc-ha-router-node',
+    'osc_ha_router.agent.privileged',
 )
-_GUARDIAN = 'osc-ha-guardian'
+_GUARDIAN, _KEEPER = 'osc-ha-guardian', 'osc-ha-keeper'
 
 
 @dataclasses.dataclass(frozen=True)
@@ -78,6 +80,11 @@ class Cast:
             for victim in _victims(f'ssh to {host}', [pid])
         ]
 
+    def agent(self, host: str) -> list[Victim]:
+        """Return the node agent on a node, without its children."""
+        pids = self._lab.nodes[host].ha_agent_pids()[:1]
+        return list(_victims(f'agent on {host}', pids))
+
     def program(self, host: str) -> list[Victim]:
         """Return the node program on a node, without its guardian."""
         return [v for v in self._new(host) if not v.what.startswith('guard')]
@@ -99,9 +106,11 @@ class Cast:
         found: list[Victim] = []
         for pid in processes.inhabitants(layout.state, host):
             command = processes.command(pid)
-            if not _is_program(command):
+            name = _name(pid)
+            # the keeper starts node programs, and has nothing of a failover
+            if not _is_program(command) or name == _KEEPER:
                 continue
-            kind = 'guardian' if _name(pid) == _GUARDIAN else 'program'
+            kind = 'guardian' if name == _GUARDIAN else 'program'
             found += _victims(f'{kind} on {host}', [pid])
         return found
 
@@ -135,10 +144,8 @@ def _victims(what: str, pids: Iterable[int]) -> Iterable[Victim]:
 Choice = Callable[[Cast, Failover, str, str], list[Victim]]
 
 #: by name
-PLOTS: dict[str, Choice] = {
+_PLOTS: dict[str, Choice] = {
     'client': lambda cast, run, source, target: cast.client(run),
-    'ssh to source': lambda cast, run, source, target: cast.ssh(run, source),
-    'ssh to target': lambda cast, run, source, target: cast.ssh(run, target),
     'source': lambda cast, run, source, target: cast.program(source),
     'target': lambda cast, run, source, target: cast.program(target),
     'source, guardian': (
@@ -153,6 +160,32 @@ PLOTS: dict[str, Choice] = {
     'client, target, guardian': lambda cast, run, source, target: _both(
         cast.client(run), cast.guarded(target)
     ),
+}
+#: by backend and name
+PLOTS: dict[str, dict[str, Choice]] = {
+    'ssh': {
+        'client': _PLOTS['client'],
+        'ssh to source': (
+            lambda cast, run, source, target: cast.ssh(run, source)
+        ),
+        'ssh to target': (
+            lambda cast, run, source, target: cast.ssh(run, target)
+        ),
+        **_PLOTS,
+    },
+    'agent': {
+        'client': _PLOTS['client'],
+        'agent of source': (
+            lambda cast, run, source, target: cast.agent(source)
+        ),
+        'agent of target': (
+            lambda cast, run, source, target: cast.agent(target)
+        ),
+        'entry agent': (
+            lambda cast, run, source, target: cast.agent(ENTRY_NODE)
+        ),
+        **_PLOTS,
+    },
 }
 
 

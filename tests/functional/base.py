@@ -23,6 +23,10 @@ from typing import Any
 
 import testtools
 
+from tests.lab import mending
+from tests.lab import progress
+from tests.lab import repairs
+from tests.lab.errors import LabError
 from tests.lab.lab import Lab
 
 #: where to keep the capture of each scenario; unset: nowhere
@@ -34,14 +38,19 @@ class Checked:
 
     def __init__(self, done: 'subprocess.CompletedProcess[str]') -> None:
         self.exit_code = done.returncode
+        self.stdout = done.stdout
         self.stderr = done.stderr
         self.rows: list[dict[str, Any]] = json.loads(done.stdout or '[]')
 
     @property
     def row(self) -> dict[str, Any]:
         """The only router's row."""
-        (row,) = self.rows
-        return row
+        if len(self.rows) != 1:
+            raise AssertionError(
+                f'{len(self.rows)} rows, exit code {self.exit_code}: '
+                + self.stderr
+            )
+        return self.rows[0]
 
     @property
     def found(self) -> set[tuple[str, str | None]]:
@@ -59,6 +68,8 @@ class LabTest(testtools.TestCase):
     def setUp(self) -> None:
         super().setUp()
         self.lab = self.attach()
+        # they have to run the code under test
+        self.lab.serve()
         self.router = self.lab.facts['router']
         #: the real command, with the plugin under test
         self.openstack = str(pathlib.Path(sys.prefix, 'bin', 'openstack'))
@@ -114,6 +125,50 @@ class LabTest(testtools.TestCase):
         self.assertEqual('OK', checked.row['Health'])
         self.assertEqual([active], checked.row['Active Hosts'])
         self.assertEqual(0, checked.exit_code)
+
+    def believed(self, node: str) -> bool:
+        """Wait until Neutron has done all that follows a report of active.
+
+        Before that, two who look do not see the same.
+
+        :return: whether there was a report; a monitor is silent at the first
+            change after its start
+        """
+
+        def look() -> bool:
+            bound = mending.bound(self.lab, self.router)
+            claimed = self.lab.claims(self.router)[node] == 'active'
+            return claimed and set(bound.values()) == {node}
+
+        try:
+            progress.until(f'{node} to be believed', look, 25, 0.5)
+        except LabError:
+            return False
+        return True
+
+    def second_holder(self, first: str) -> str:
+        """Wait until one more node holds the VIP, and return its name."""
+        self.wait(
+            'a second holder',
+            lambda: len(self.lab.vip_nodes(self.router)) == 2,
+        )
+        (second,) = set(self.lab.vip_nodes(self.router)) - {first}
+        return second
+
+    def rewritten(self, active: str, now: str) -> None:
+        """Wait until Neutron shows one active node, as if all were well."""
+        self.wait(
+            'Neutron to take the agent for dead',
+            lambda: self.lab.claims(self.router)[active] == 'standby',
+            60,
+        )
+        if self.lab.claims(self.router)[now] != 'active':
+            # a monitor that was started anew is silent at its first change
+            repairs.report(self.lab.nodes[now].router(self.router))
+        self.wait(
+            'the API to show one active',
+            lambda: self.lab.claims(self.router)[now] == 'active',
+        )
 
     def wait(
         self, what: str, condition: Callable[[], object], seconds: float = 30

@@ -10,18 +10,25 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""Each incident, made for real: named by code, host and cause, then OK."""
+"""Each incident, made for real: named by code, host and cause, then OK.
+
+Three look at each at the same time, and have to say the same: an
+administrator over SSH, one through the node agents, and a tenant.
+"""
 
 from collections.abc import Iterator
+from concurrent import futures
 import contextlib
 import os
 import signal
-import time
+from typing import Any
 
 from tests.functional import base
+from tests.functional import viewers
+from tests.lab import cloud
 
 
-class TestCheck(base.LabTest):
+class TestCheck(viewers.ViewersTest):
     """Router r1, broken in one way at a time."""
 
     @contextlib.contextmanager
@@ -56,19 +63,9 @@ class TestCheck(base.LabTest):
         node = self.lab.nodes[active]
         node.kill_l3_agent(signal.SIGKILL)
         self._kill(node.keepalived_pids(self.router))
-        self.wait(
-            'a second holder',
-            lambda: len(self.lab.vip_nodes(self.router)) == 2,
-        )
-        self.wait(
-            'one active in the API',
-            lambda: (
-                list(self.lab.claims(self.router).values()).count('active')
-                == 1
-                and self.lab.claims(self.router)[active] == 'standby'
-            ),
-            60,
-        )
+        second = self.second_holder(active)
+        self.rewritten(active, second)
+        self.believed(second)
         checked = self.check(capture='incident')
         self.assertEqual(5, checked.exit_code)
         self.assertEqual('ERROR', checked.row['Health'])
@@ -95,6 +92,7 @@ class TestCheck(base.LabTest):
                 == 2
             ),
         )
+        self.believed(self.second_holder(active))
         checked = self.check(capture='ha-network-cut')
         self.assertEqual(5, checked.exit_code)
         self.assert_found(checked, 'RHA104', None)
@@ -111,6 +109,8 @@ class TestCheck(base.LabTest):
         replica = self.lab.nodes[standby].router(self.router)
         vip, device = replica.vip(), replica.ha_device()
         replica.run(['ip', 'address', 'add', str(vip), 'dev', str(device)])
+        # its monitor takes the address for the role
+        self.believed(standby)
         checked = self.check(capture='stale-vip-beside-backup')
         self.assertEqual(5, checked.exit_code)
         self.assert_found(checked, 'RHA103', standby)
@@ -138,10 +138,7 @@ class TestCheck(base.LabTest):
         for pid in pids:
             os.kill(pid, signal.SIGSTOP)
         try:
-            self.wait(
-                'a second holder',
-                lambda: len(self.lab.vip_nodes(self.router)) == 2,
-            )
+            self.believed(self.second_holder(active))
             checked = self.check(capture='keepalived-hung')
         finally:
             for pid in pids:
@@ -177,6 +174,10 @@ class TestCheck(base.LabTest):
                 ['ip', 'link', 'set', str(replica.ha_device()), 'down']
             )
         self.wait('no holder', lambda: not self.lab.vip_nodes(self.router))
+        self.wait(
+            'no active in the API',
+            lambda: 'active' not in self.lab.claims(self.router).values(),
+        )
         checked = self.check(capture='no-active')
         self.assertEqual(5, checked.exit_code)
         self.assert_found(checked, 'RHA107', None)
@@ -214,10 +215,12 @@ class TestCheck(base.LabTest):
 
     def test_namespace_deleted_on_standby(self) -> None:
         _, (standby, _) = self.settled()
-        self.lab.nodes[standby].run(
-            ['ip', 'netns', 'delete', f'qrouter-{self.router}']
-        )
-        checked = self.check(capture='namespace-absent')
+        # an update from Neutron would make an empty one
+        with self._agent_asleep(standby):
+            self.lab.nodes[standby].run(
+                ['ip', 'netns', 'delete', f'qrouter-{self.router}']
+            )
+            checked = self.check(capture='namespace-absent')
         self.assert_found(checked, 'RHA601', standby)
         # its keepalived lives on in the namespace, which has no name now
         self.assert_found(checked, 'RHA313', standby)
@@ -239,7 +242,7 @@ class TestCheck(base.LabTest):
     def test_sshd_stopped(self) -> None:
         active, (standby, _) = self.settled()
         self.lab.nodes[standby].stop_sshd()
-        checked = self.check(capture='sshd-stopped')
+        checked = self._by_ssh_only(capture='sshd-stopped')
         self.assertEqual(3, checked.exit_code)
         self.assertEqual('UNKNOWN', checked.row['Health'])
         self.assertEqual({('RHA901', standby)}, checked.found)
@@ -251,7 +254,7 @@ class TestCheck(base.LabTest):
     def test_host_key_changed(self) -> None:
         _, (standby, _) = self.settled()
         self.lab.nodes[standby].change_host_key()
-        checked = self.check()
+        checked = self._by_ssh_only()
         self.assertEqual(3, checked.exit_code)
         self.assertEqual({('RHA901', standby)}, checked.found)
         self.assertIn('host key', checked.row['Findings'][0]['summary'])
@@ -260,7 +263,9 @@ class TestCheck(base.LabTest):
 
     def test_no_sudo_rights(self) -> None:
         self.settled()
-        checked = self.check(env={'OS_ROUTER_HA_SSH_USER': 'lab-nosudo'})
+        checked = self._by_ssh_only(
+            env={'OS_ROUTER_HA_SSH_USER': 'lab-nosudo'}
+        )
         self.assertEqual(3, checked.exit_code)
         self.assertEqual(
             {('RHA901', name) for name in self.lab.nodes}, checked.found
@@ -269,14 +274,56 @@ class TestCheck(base.LabTest):
             self.assertIn('sudo', finding['summary'])
         self.assert_mended()
 
+    def _by_ssh_only(self, **options: Any) -> base.Checked:
+        """Check where SSH alone is in trouble, and the agents are not.
+
+        :return: what it came to over SSH
+        """
+        with futures.ThreadPoolExecutor() as pool:
+            by_ssh = pool.submit(self.by_ssh, **options)
+            by_agent = pool.submit(self.by_agent)
+            as_tenant = pool.submit(self.as_tenant)
+        for checked in (by_agent.result(), as_tenant.result()):
+            self.assertEqual([], checked.row['Findings'])
+            self.assertEqual(0, checked.exit_code)
+        return by_ssh.result()
+
+    def test_node_agent_stopped(self) -> None:
+        """The same as with sshd, for those who go another way."""
+        active, (standby, other) = self.settled()
+        if standby == cloud.ENTRY_NODE:
+            # without that one nothing at all is known
+            standby = other
+        self.lab.nodes[standby].stop_ha_agent()
+        with futures.ThreadPoolExecutor() as pool:
+            by_ssh = pool.submit(self.by_ssh)
+            by_agent = pool.submit(self.by_agent)
+            as_tenant = pool.submit(self.as_tenant)
+        self.assertEqual([], by_ssh.result().row['Findings'])
+        checked = by_agent.result()
+        self.assertEqual(3, checked.exit_code)
+        self.assertEqual('UNKNOWN', checked.row['Health'])
+        self.assertEqual({('RHA901', standby)}, checked.found)
+        (finding,) = checked.row['Findings']
+        self.assertIn('agent', finding['summary'])
+        self.assertIn('cannot be reached', finding['summary'])
+        self.assertEqual([active], checked.row['Active Hosts'])
+        self.assertEqual('unknown', checked.observed()[standby])
+        self.assert_told(checked, as_tenant.result())
+        self.assert_mended()
+
     def test_agent_disabled(self) -> None:
         _, (standby, _) = self.settled()
         agents = self.lab.admin.hosting(self.router)
         (agent,) = (a['id'] for a in agents if a['host'] == standby)
         body = {'agent': {'admin_state_up': False}}
-        self.lab.admin.neutron('PUT', f'/agents/{agent}', body)
+        with self._agent_asleep(standby):
+            self.lab.admin.neutron('PUT', f'/agents/{agent}', body)
+            checked = self.check('--recheck', '2', capture='agent-disabled')
+        self.assertEqual(4, checked.exit_code)
+        self.assert_found(checked, 'RHA204', standby)
         # the agent takes its routers off the node, now or at its next sync
-        checked = self.check(capture='agent-disabled')
+        checked = self.by_ssh()
         self.assertEqual(4, checked.exit_code)
         self.assert_found(checked, 'RHA204', standby)
         self.assert_mended()
@@ -290,18 +337,19 @@ class TestCheck(base.LabTest):
             self.lab.admin.neutron(
                 'DELETE', f'/agents/{agent}/l3-routers/{self.router}'
             )
-            time.sleep(1)
-            checked = self.check('--recheck', '2', capture='leftover-replica')
-        # Neutron deletes its HA port as well: once that is cut off, which
-        # takes seconds, the leftover hears nobody and becomes active.
+            # Neutron deletes its HA port as well: once that is cut off, which
+            # takes seconds, the leftover hears nobody and becomes active.
+            self.wait(
+                'the leftover to become active',
+                self.lab.nodes[standby].router(self.router).active,
+                60,
+            )
+            checked = self.check('--recheck', '5', capture='leftover-replica')
         (replica,) = (
             r for r in checked.row['Replicas'] if r['host'] == standby
         )
-        if replica['vip']:
-            self.assert_found(checked, 'RHA603', standby)
-            self.assertEqual(5, checked.exit_code)
-        else:
-            self.assert_found(checked, 'RHA602', standby)
-            self.assertEqual(4, checked.exit_code)
+        self.assertTrue(replica['vip'])
+        self.assert_found(checked, 'RHA603', standby)
+        self.assertEqual(5, checked.exit_code)
         self.assertIsNone(replica['agent_id'])
         self.assert_mended()

@@ -12,6 +12,8 @@
 
 """Connections that were open before a move carry data during and after."""
 
+import time
+
 from tests.functional.failover import base
 from tests.lab import streams
 
@@ -42,6 +44,7 @@ class TestConnections(base.FailoverTest):
             for target in standbys:
                 for name, stream in through.items():
                     self.assertTrue(stream.carries(), (name, stream.trouble()))
+                began = time.monotonic()
                 moved = self.failover('--to', target)
                 self.assertEqual(0, moved.exit_code, (moved.stderr, moved.row))
                 assert moved.row is not None
@@ -50,4 +53,11 @@ class TestConnections(base.FailoverTest):
                 )
                 for name, stream in through.items():
                     self.assertTrue(stream.carries(), (name, stream.trouble()))
-                    self.assertLess(stream.silence(), _SILENCE, name)
+                    silence = stream.silence()
+                    since = silence.began - began
+                    self.assertLess(
+                        silence.seconds,
+                        _SILENCE,
+                        f'{name}: {silence.end} from {since:.1f} s on; '
+                        f'{moved.stderr}',
+                    )

@@ -69,7 +69,7 @@ class TestDvr(base.FailoverTest):
             moved = self.failover('--to', target)
             self.assertEqual(0, moved.exit_code, (moved.stderr, moved.row))
             self.assertTrue(snat.carries(), snat.trouble())
-            self.assertLess(snat.silence(), 1.5)
+            self.assertLess(snat.silence().seconds, 1.5)
         assert moved.row is not None
         self.assertEqual('promote', moved.row['Method'])
         self.assertEqual('verified', moved.row['Result'])

@@ -12,6 +12,7 @@
 
 
 import json
+import os
 import signal
 import subprocess
 import threading
@@ -91,6 +92,24 @@ class TestMoves(base.FailoverTest):
         (now,) = self.lab.active_nodes(self.router)
         self.assertIn(now, standbys)
         self._assert_moved(moved, active, now, 'release')
+
+    def test_monitors_started_anew(self) -> None:
+        """Neutron's own would not tell of the first change they see."""
+        active, (standby, _) = self.settled()
+        for name in (active, standby):
+            replica = self.lab.nodes[name].router(self.router)
+            before = replica.monitor_pid()
+            assert before is not None
+            os.kill(before, signal.SIGTERM)
+            self.wait(
+                f'another monitor on {name}',
+                lambda r=replica, b=before: r.monitor_pid() not in (None, b),
+                60,
+            )
+        moved = self.failover('--to', standby)
+        self._assert_moved(moved, active, standby, 'promote')
+        checked = self.check()
+        self.assertEqual('OK', checked.row['Health'], checked.row)
 
     def test_answered_yes(self) -> None:
         active, (standby, _) = self.settled()
