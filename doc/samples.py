@@ -28,6 +28,7 @@ import fcntl
 import os
 import pathlib
 import pty
+import re
 import struct
 import subprocess
 import sys
@@ -45,14 +46,15 @@ def run(command: str) -> str:
     reader, terminal = pty.openpty()
     size = struct.pack('HHHH', 24, 80, 0, 0)
     fcntl.ioctl(terminal, termios.TIOCSWINSZ, size)
-    # the openstack command of the Python that runs this
+    # the openstack command of the Python that runs this; no bars, which would
+    # leave their control sequences in the sample
     path = f'{pathlib.Path(sys.executable).parent}:{os.environ["PATH"]}'
     process = subprocess.Popen(
         ['/bin/sh', '-c', command],
         stdin=terminal,
         stdout=terminal,
         stderr=terminal,
-        env={**os.environ, 'PATH': path},
+        env={**os.environ, 'PATH': path, 'TERM': 'dumb'},
     )
     os.close(terminal)
     output = b''
@@ -68,6 +70,10 @@ def run(command: str) -> str:
     os.close(reader)
     code = process.wait()
     text = output.decode().replace('\r\n', '\n').rstrip('\n')
+    # where a bar would have been is an empty line
+    above, table, rest = text.partition('+--')
+    if table:
+        text = re.sub(r'^\n|\n(?=\n)', '', above) + table + rest
     lines = [f'$ {command}', *(line.rstrip() for line in text.split('\n'))]
     if code:
         lines += ['$ echo $?', str(code)]

@@ -20,6 +20,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent.parent / 'ext'))
 extensions = [
     'openstackdocstheme',
     'cliff.sphinxext',
+    'oslo_config.sphinxext',
+    'oslo_policy.sphinxext',
     'pages',
 ]
 

@@ -13,9 +13,10 @@
 """Sphinx extension: the pages and tables that follow from the code.
 
 ``findings`` writes a page for each finding of the catalogue; ``settings``,
-``failures``, ``fields`` and ``failover`` are directives that take what they
-show from the code and warn about what the text around them has forgotten. A
-warning fails the build, so the documentation cannot fall behind.
+``failures``, ``fields``, ``operations``, ``failover`` and ``repairs`` are
+directives that take what they show from the code and warn about what the text
+around them has forgotten. A warning fails the build, so the documentation
+cannot fall behind.
 """
 
 from typing import Any
@@ -24,6 +25,8 @@ from pages import failover
 from pages import failures
 from pages import fields
 from pages import findings
+from pages import operations
+from pages import repairs
 from pages import settings
 
 
@@ -34,4 +37,6 @@ def setup(app: Any) -> dict[str, Any]:
     failover.setup(app)
     failures.setup(app)
     fields.setup(app)
+    operations.setup(app)
+    repairs.setup(app)
     return {'parallel_read_safe': False, 'parallel_write_safe': True}

@@ -56,8 +56,11 @@ class FailoverMethods(docutils.SphinxDirective):
 class FailoverResults(docutils.SphinxDirective):
     """A table of the outcomes with their exit codes."""
 
+    #: has them
+    module = result
+
     def run(self) -> list[nodes.Node]:
-        module = pycode.ModuleAnalyzer.for_module(result.__name__)
+        module = pycode.ModuleAnalyzer.for_module(self.module.__name__)
         said = {
             name: ' '.join(' '.join(comment).split())
             for (owner, name), comment in module.find_attr_docs().items()
@@ -72,7 +75,7 @@ class FailoverResults(docutils.SphinxDirective):
             '     - Exit code',
             '     - Meaning',
         ]
-        for outcome in result.Outcome:
+        for outcome in self.module.Outcome:
             lines += [
                 f'   * - ``{outcome.value}``',
                 f'     - {outcome.exit_code}',

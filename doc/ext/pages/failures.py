@@ -13,22 +13,38 @@
 """The directive ``failure-kinds``: why a node could not be looked at.
 
 ``.. failure-kinds:: refused unreachable`` shows what the tool says for these
-kinds, from ``failures.KINDS``. A kind that no page names warns.
+kinds, from ``failures.KINDS``; with ``:way: agent`` those of the node agents,
+from ``faults.KINDS``, and with ``:way: here`` those of an agent's own node, from
+``trouble.KINDS``. A kind that no page names warns.
 """
 
 from typing import Any
+from typing import ClassVar
 
 from docutils import nodes
 from sphinx.util import docutils
 from sphinx.util import logging
 
+from osc_ha_router.agent import trouble
 from osc_ha_router.backends import failures
+from osc_ha_router.backends import faults
 from pages import markup
 
 LOG = logging.getLogger(__name__)
 
 #: the templates' fields in words; {reason} stands for ": " and a detail
-_WORDS = {'{reason}': '', '{ssh}': 'ssh {login}'}
+_WORDS = {
+    '{reason}': '',
+    '{ssh}': 'ssh {login}',
+    '{agent}': 'the node agent at {url}',
+    '{Agent}': 'The node agent at {url}',
+    '{node}': '{host}',
+}
+_KINDS = {
+    'ssh': failures.KINDS,
+    'agent': faults.KINDS,
+    'here': trouble.KINDS,
+}
 
 
 class FailureKinds(docutils.SphinxDirective):
@@ -36,15 +52,17 @@ class FailureKinds(docutils.SphinxDirective):
 
     required_arguments = 1
     final_argument_whitespace = True
+    option_spec: ClassVar[Any] = {'way': str}
 
     def run(self) -> list[nodes.Node]:
         described = self.env.metadata[self.env.docname]
+        way = self.options.get('way', 'ssh')
         lines = []
         for name in self.arguments[0].split():
-            kind = failures.KINDS.get(name)
+            kind = _KINDS[way].get(name)
             if kind is None:
                 raise self.error(f'there is no kind of failure {name}')
-            described[f'failure-{name}'] = 'yes'
+            described[f'failure-{way}-{name}'] = 'yes'
             lines += [
                 f'``{name}``',
                 f'    *{_plain(kind.message)}.*',
@@ -69,9 +87,10 @@ def _plain(text: str) -> str:
 def complete(app: Any, env: Any) -> None:
     """Warn of kinds that no page describes."""
     described = {key for page in env.metadata.values() for key in page}
-    for name in failures.KINDS:
-        if f'failure-{name}' not in described:
-            LOG.warning('the failure %s is not described', name)
+    for way, kinds in _KINDS.items():
+        for name in kinds:
+            if f'failure-{way}-{name}' not in described:
+                LOG.warning('the failure %s is not described', name)
 
 
 def setup(app: Any) -> None:

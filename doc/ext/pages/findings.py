@@ -24,6 +24,7 @@ import re
 from typing import Any
 
 from osc_ha_router.diagnosis import catalogue
+from osc_ha_router.repair import remedies
 from pages import markup
 
 FOLDER = 'findings'
@@ -109,6 +110,7 @@ def table(entries: Iterable[Any]) -> str:
 def page(entry: Any) -> str:
     """Return the text of a finding's page."""
     severity = entry.severity.value
+    repair = markup.prose(remedies.told(entry.name)) or 'Nothing to mend.'
     settles = (
         'yes: it may be a move under way, so the tool looks again first'
         if entry.settles
@@ -126,6 +128,7 @@ def page(entry: Any) -> str:
         f':Severity: {severity}: {SEVERITIES.get(severity, "")}',
         f':Rechecked: {settles}',
         f':Failover: {moves}: :doc:`/user/failover`',
+        f':Repair: {repair} See :doc:`/user/repair`.',
         '',
         'The line in the report:',
         '',
