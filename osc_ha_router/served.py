@@ -118,9 +118,7 @@ def instead(
         )
     told = _call(service, names, question, deadline)
     if told.failure is not None:
-        raise errors.CloudUnreachable(
-            f'{exc}\n{told.failure.message}. {told.failure.advice}'
-        )
+        raise errors.CloudUnreachable(f'{exc}\n{told.failure.sentences}')
     return told
 
 

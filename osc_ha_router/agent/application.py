@@ -182,10 +182,7 @@ def _problem(exc: Exception) -> flask.Response:
             return _answer(code, f'{before}{exc}')
     if isinstance(exc, base.Trouble):
         failure = exc.failure
-        return _answer(
-            _TROUBLE.get(failure.kind, 502),
-            f'{failure.message}. {failure.advice}',
-        )
+        return _answer(_TROUBLE.get(failure.kind, 502), failure.sentences)
     LOG.error('What was asked could not be done', exc_info=exc)
     return _answer(
         500, 'The agent failed; its log says why, under this request id.'

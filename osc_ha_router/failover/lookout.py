@@ -97,7 +97,7 @@ class Lookout:
         for wait in waits:
             trouble = wait.exception()
             if isinstance(trouble, base.Trouble):
-                self._scene.note(stage.sentence(trouble))
+                self._scene.note(trouble.failure.sentences)
 
     def result(self) -> nodes.Takeover:
         """Return how it went where it came to, or everywhere in vain.

@@ -207,8 +207,8 @@ class Preflight:
                 [
                     f'Its replicas are on {words.hosts(replicas)}.',
                 ],
-                'Choose one of them; openstack network agent add router '
-                '--l3 <agent> <router> adds a replica.',
+                'Choose one of them, or add a replica:\n'
+                'openstack network agent add router --l3 <agent> <router>',
             )
 
     def target(

@@ -53,7 +53,7 @@ def remind(scene: stage.Stage, router: claim.Router) -> None:
                 scene.over,
             )
         except base.Trouble as trouble:
-            scene.note(stage.sentence(trouble))
+            scene.note(trouble.failure.sentences)
             continue
         if not told.answered:
             scene.note(f'the L3 agent on {host} does not answer')

@@ -217,7 +217,7 @@ class Failover:
                 ACTS[scene.plan.method](scene)
                 self._remind(scene)
         except base.Trouble as trouble:
-            scene.note(stage.sentence(trouble))
+            scene.note(trouble.failure.sentences)
         if scene.took is not None and scene.took.active:
             if not scene.took.guarded:
                 scene.note(
@@ -257,7 +257,7 @@ class Failover:
                 for sentence in node.finish(base.Deadline.after(_SPARE)):
                     self._tell('restore', f'{host}: {sentence}')
             except base.Trouble as trouble:
-                scene.note(stage.sentence(trouble))
+                scene.note(trouble.failure.sentences)
 
     @contextlib.contextmanager
     def _following(self, scene: stage.Stage) -> Iterator[None]:
@@ -311,6 +311,7 @@ class Failover:
             result.Outcome.UNKNOWN, ('there was no time to look',)
         )
         self._tell('verify', 'looking at what has come of it')
+        said: tuple[str, ...] = ()
         while True:
             # One look is always made: what came of it matters more than
             # the bound does.
@@ -332,18 +333,21 @@ class Failover:
                 or deadline.left() < _LOOK
             ):
                 break
-            self._tell('wait', '; '.join(verdict.reasons))
+            if verdict.reasons != said:
+                said = verdict.reasons
+                self._tell('wait', '; '.join(said))
             if self._cut.wait(_LOOK):
                 break
+        went = verify.arrived(plan, scene.winner, after)
         return result.Result(
             outcome=verdict.outcome,
             source=plan.source,
-            target=verify.arrived(plan, scene.winner, after),
+            target=went,
             method=plan.method,
             report=after,
             takeover=scene.moments.takeover,
             outage=_outage(scene),
-            connections=scene.connections,
+            connections=scene.connections(went, after),
             notes=(*scene.notes, *verdict.reasons),
         )
 

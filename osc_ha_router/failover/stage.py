@@ -21,6 +21,7 @@ import time
 from osc_ha_router.backends import base
 from osc_ha_router.failover import nodes
 from osc_ha_router.failover import plan as planning
+from osc_ha_router.model import report
 
 
 @dataclasses.dataclass
@@ -87,15 +88,17 @@ class Stage:
         """Return the node that is active at the beginning."""
         return self.hosts[self.plan.source]
 
-    @property
-    def connections(self) -> str:
-        """Return what became of the connections where the role went."""
-        host = self.winner or self.plan.target
-        if host is not None:
+    def connections(self, host: str | None, after: report.Report) -> str:
+        """Return what became of the connections where the role went.
+
+        What was copied to a node that did not take over is of no use to it.
+
+        :param host: where the role went, None if that is not known
+        :param after: the look after the move
+        """
+        if host is not None and host in (self.winner, *after.active_hosts):
             return self.carried.get(host, '')
-        return '; '.join(
-            f'{host}: {words}' for host, words in sorted(self.carried.items())
-        )
+        return ''
 
     def note(self, sentence: str) -> None:
         """Keep a sentence for whoever reads the result, once."""
@@ -125,8 +128,3 @@ class Stage:
             self.moments.active = time.monotonic()
         self.arrivals.append(host)
         self.tell('act', f'{host} is active')
-
-
-def sentence(trouble: base.Trouble) -> str:
-    """Return what is wrong and what to do, for the result."""
-    return f'{trouble.failure.message}. {trouble.failure.advice}'

@@ -242,6 +242,14 @@ class Failure:
     #: one sentence of what to do
     advice: str
 
+    @property
+    def sentences(self) -> str:
+        """Return what happened and what to do.
+
+        What others say may end in a full stop of its own.
+        """
+        return f'{self.message.rstrip(".")}. {self.advice}'
+
 
 @dataclasses.dataclass(frozen=True)
 class HostView:

@@ -91,6 +91,7 @@ class Repair:
                 'anything.\nGive it more time with --timeout.'
             )
         course = courses.Course(plan)
+        said = ''
         while True:
             todo = course.due()
             if todo:
@@ -100,7 +101,9 @@ class Repair:
                 break
             if course.due():
                 continue
-            self._tell('wait', course.awaited())
+            if course.awaited() != said:
+                said = course.awaited()
+                self._tell('wait', said)
             time.sleep(_LOOK)
         return course.outcome()
 

@@ -182,9 +182,7 @@ class Stage:
                 for sentence in node.finish(base.Deadline.after(SPARE)):
                     self._tell('restore', f'{host}: {sentence}')
             except base.Trouble as trouble:
-                self.notes.append(
-                    f'{trouble.failure.message}. {trouble.failure.advice}'
-                )
+                self.notes.append(trouble.failure.sentences)
 
     # -- actions -------------------------------------------------------------
 

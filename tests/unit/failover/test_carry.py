@@ -45,7 +45,7 @@ class CarryTest(move.MoveTest):
         self.nodes.fault(self.active, 'export', end=out)
         self.nodes.fault(self.target, 'import', end=end)
         carry.transfer(made, [target])
-        return made.connections
+        return made.carried[self.target]
 
     def test_words(self):
         for expected, count, end in (
@@ -128,9 +128,17 @@ class CarryTest(move.MoveTest):
     def test_nobody_has_won(self):
         made = self.begun('release')
         carry.transfer(made, [made.hosts[h] for h in self.well.standbys])
+        before = made.plan.report
+        for host in (None, *self.well.standbys):
+            self.assertEqual('', made.connections(host, before), host)
+
+    def test_seen_in_the_end(self):
+        """Who was not heard to take over, and was then seen to be active."""
+        made = self.begun('release')
+        carry.transfer(made, [made.hosts[h] for h in self.well.standbys])
+        after = mock.Mock(active_hosts=[self.target])
         self.assertEqual(
-            '; '.join(f'{h}: 0 carried over' for h in self.well.standbys),
-            made.connections,
+            '0 carried over', made.connections(self.target, after)
         )
 
     def test_again(self):
@@ -152,5 +160,6 @@ class CarryTest(move.MoveTest):
         self.nodes.fault(self.active, 'export', trouble=trouble)
         carry.transfer(made, [target])
         self.assertRegex(
-            made.connections, '^0 carried over; not brought up to date: .*gone'
+            made.carried[self.target],
+            '^0 carried over; not brought up to date: .*gone',
         )

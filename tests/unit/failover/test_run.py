@@ -88,6 +88,15 @@ class EndTest(move.MoveTest):
         self.assert_outcome('LAGGING', 3, moved, 'Neutron says')
         self.assertIn('wait', [phase for phase, _ in self.told])
 
+    def test_lagging_is_said_once(self):
+        """However often it is looked for."""
+        self.nodes.learns = False
+        with mock.patch.object(prepare, 'STAY', 0.1):
+            moved = self.move(seconds=2.5)
+        self.assert_outcome('LAGGING', 3, moved, 'Neutron says')
+        said = [words for _, words in self.told if 'Neutron says' in words]
+        self.assertEqual(1, len(said), said)
+
     def test_lagging_monitors(self):
         """Their agents are told in their stead."""
         self.nodes.learns, self.nodes.heeds = False, True

@@ -171,6 +171,9 @@ class MendTest(mending.MendTest):
         self.assert_outcome('WAITING', 3, mended, 'monitor')
         (step,) = mended.steps
         self.assertTrue(step.failed)
+        # looked for again and again, and spoken of once
+        said = [words for phase, words in self.told if phase == 'wait']
+        self.assertEqual(1, len(said), said)
 
     def test_out_of_sight(self):
         self.broken(
