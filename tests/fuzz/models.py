@@ -31,7 +31,8 @@ from osc_ha_router.model import report
 from osc_ha_router.model import view
 from tests.fuzz import answers
 
-_FILE = os.path.join(tempfile.mkdtemp(prefix='fuzz-'), 'capture')
+_FOLDER = tempfile.TemporaryDirectory(prefix='fuzz-')
+_FILE = os.path.join(_FOLDER.name, 'capture')
 
 
 def check(data: bytes) -> None:

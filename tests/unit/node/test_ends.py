@@ -221,7 +221,9 @@ class KnownTest(testtools.TestCase):
 
     def setUp(self):
         super().setUp()
-        self.folder = pathlib.Path(self.useFixture(fixtures.TempDir()).path)
+        above = self.useFixture(fixtures.TempDir()).path
+        self.folder = pathlib.Path(above, UUID)
+        self.folder.mkdir()
 
     def known(self, config=True):
         path = f'{self.folder}/keepalived.conf' if config else None
