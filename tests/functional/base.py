@@ -120,7 +120,10 @@ class LabTest(testtools.TestCase):
     def assert_mended(self) -> None:
         """Mend r1, and see that the check says so."""
         active = self.lab.mend()
-        checked = self.check()
+        self.assert_well(self.check(), active)
+
+    def assert_well(self, checked: Checked, active: str) -> None:
+        """See that a check finds nothing, and one active node."""
         self.assertEqual([], checked.row['Findings'])
         self.assertEqual('OK', checked.row['Health'])
         self.assertEqual([active], checked.row['Active Hosts'])

@@ -220,7 +220,7 @@ class TestCheck(viewers.ViewersTest):
             self.lab.nodes[standby].run(
                 ['ip', 'netns', 'delete', f'qrouter-{self.router}']
             )
-            checked = self.check(capture='namespace-absent')
+            checked = self.check('--recheck', '2', capture='namespace-absent')
         self.assert_found(checked, 'RHA601', standby)
         # its keepalived lives on in the namespace, which has no name now
         self.assert_found(checked, 'RHA313', standby)

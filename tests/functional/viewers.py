@@ -76,6 +76,14 @@ class ViewersTest(base.LabTest):
             self.lab.vip_nodes(self.router),
         )
 
+    def assert_mended(self) -> None:
+        """Mend r1, and see that a check over SSH says so.
+
+        What all three say of a router that is well, a test of its own sees.
+        """
+        active = self.lab.mend()
+        self.assert_well(self.by_ssh(), active)
+
     def by_ssh(self, *arguments: str, **options: Any) -> base.Checked:
         """Run the real check over SSH alone."""
         return super().check('--backend', 'ssh', *arguments, **options)
