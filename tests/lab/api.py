@@ -36,6 +36,10 @@ class ApiError(LabError):
         self.status = status
 
 
+#: the token of each cloud, user and project that this program has used last
+_tokens: dict[tuple[str, str, str], str] = {}
+
+
 class Api:
     """Keystone and Neutron as one user in one project."""
 
@@ -45,7 +49,7 @@ class Api:
         self._layout = layout
         self._user = user
         self._project = project
-        self._token: str | None = None
+        self._identity = (str(layout.state), user, project)
 
     def keystone(self, method: str, path: str, body: object = None) -> Any:
         """One request to Keystone below /v3; returns the decoded answer."""
@@ -106,20 +110,18 @@ class Api:
         return headers["X-Subject-Token"]
 
     def _request(self, port: int, method: str, path: str, body: object) -> Any:
-        fresh = self._token is None
-        self._token = self._token or self._login()
-        try:
-            return self._send(
-                port, method, path, body, {"X-Auth-Token": self._token}
-            )[0]
-        except ApiError as error:
-            if error.status != 401 or fresh:
-                raise
-        # The token is of an earlier life of the lab.
-        self._token = self._login()
-        return self._send(
-            port, method, path, body, {"X-Auth-Token": self._token}
-        )[0]
+        token = _tokens.get(self._identity)
+        if token is not None:
+            try:
+                headers = {"X-Auth-Token": token}
+                return self._send(port, method, path, body, headers)[0]
+            except ApiError as error:
+                # The token may be of an earlier life of the lab.
+                if error.status != 401:
+                    raise
+        token = _tokens[self._identity] = self._login()
+        headers = {"X-Auth-Token": token}
+        return self._send(port, method, path, body, headers)[0]
 
     def _send(
         self,

@@ -21,7 +21,7 @@ from pathlib import Path
 
 #: What `up` builds. A lab with another number was built by another version of
 #: this package, and is built again: raise it when what is built changes.
-EDITION = 2
+EDITION = 3
 
 DEFAULT_STATE = Path("/var/lib/osc-ha-router-lab")
 STATE_VARIABLE = "OSC_HA_ROUTER_LAB"

@@ -120,6 +120,9 @@ def keystone(layout: Layout) -> str:
         {
             "DEFAULT": {"use_stderr": True},
             "database": {"connection": database_url("keystone")},
+            # Nobody attacks these passwords, and each command signs on anew:
+            # the usual 12 take a processor half a second and more.
+            "identity": {"password_hash_rounds": 4},
             "token": {"provider": "fernet", "expiration": 86400},
             "fernet_tokens": {"key_repository": layout.config / "fernet"},
             "credential": {"key_repository": layout.config / "credential"},
