@@ -62,9 +62,16 @@ def run(
         raise LabError(
             f"no end after {timeout:g} s: {' '.join(argv)}"
         ) from error
+    return judged(done, check)
+
+
+def judged(
+    done: subprocess.CompletedProcess[str], check: bool
+) -> subprocess.CompletedProcess[str]:
+    """A command that ended, or with `check` LabError if it failed."""
     if check and done.returncode:
         printed = (done.stderr.strip() or done.stdout.strip())[-2000:]
         raise LabError(
-            f"exit {done.returncode} from {' '.join(argv)}\n{printed}"
+            f"exit {done.returncode} from {' '.join(done.args)}\n{printed}"
         )
     return done

@@ -28,11 +28,14 @@ from typing import Any
 
 from tests.lab import building
 from tests.lab import control
+from tests.lab import forking
 from tests.lab import mending
 from tests.lab import packages
+from tests.lab import processes
 from tests.lab import repairs
 from tests.lab import serving
 from tests.lab.api import Api
+from tests.lab.commands import CLEAN
 from tests.lab.commands import run
 from tests.lab.daemons import Daemons
 from tests.lab.errors import LabDown
@@ -244,14 +247,16 @@ class Lab:
         """Run `openstack` against the lab, and return it with its output.
 
         The one that is installed for the interpreter that runs now, so that
-        it has the plugin under test.
+        it has the plugin under test. Forked off a process that has loaded it.
         """
         program = Path(sys.prefix, "bin", "openstack")
         if not program.exists():
             raise LabError(f"{program} is missing: install openstackclient")
-        argv = [str(program), *arguments]
-        chosen = {"OS_CLOUD": cloud, **(env or {})}
-        return self.ctl(argv, input, check, chosen, timeout)
+        namespace = self.layout.namespace_path(CONTROL)
+        identity = processes.identity(str(namespace))
+        server = forking.forkserver(self.enter([]), identity, program)
+        environment = {**CLEAN, **self.environment(cloud), **(env or {})}
+        return server.run(arguments, environment, input, check, timeout)
 
     def openstack_json(self, *arguments: str, cloud: str = "lab") -> Any:
         """What an `openstack` command says with `-f json`, parsed.
