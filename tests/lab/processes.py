@@ -17,6 +17,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 import os
 from pathlib import Path
+import time
 
 #: Written to every private /run that the lab makes. Whoever sees it as
 #: /run/<this> runs inside the lab.
@@ -63,6 +64,39 @@ def parent(pid: int) -> int | None:
         return int(_fields(pid)[1])
     except OSError:
         return None
+
+
+class Stopwatch:
+    """What living processes would take on a machine of their own.
+
+    The time since this was made, without that for which one of them could
+    have run and others did.
+    """
+
+    def __init__(self, *pids: int) -> None:
+        self._pids = pids
+        self._began = self._now()
+
+    def seconds(self) -> float:
+        return self._now() - self._began
+
+    def _now(self) -> float:
+        return time.monotonic() - sum(map(_delayed, self._pids))
+
+
+def _delayed(pid: int) -> float:
+    text = Path(f"/proc/{pid}/schedstat").read_text()
+    return int(text.split()[1]) / 1e9
+
+
+def children(pid: int) -> list[int]:
+    """The pids of a process's children in order, zombies included.
+
+    By asking every process who its parent is: /proc/PID/task/TID/children may
+    leave some out when another one ends meanwhile.
+    """
+    pids = sorted(int(name) for name in os.listdir("/proc") if name.isdigit())
+    return [child for child in pids if parent(child) == pid]
 
 
 def command(pid: int) -> list[str]:

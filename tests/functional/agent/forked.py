@@ -26,6 +26,7 @@ import fixtures
 
 from osc_ha_router.agent import keeper
 from tests.functional.node import talk
+from tests.lab import processes
 
 
 class Keeper(fixtures.Fixture):
@@ -46,9 +47,7 @@ class Keeper(fixtures.Fixture):
         self.addCleanup(self.handle.wait, 40)
 
     def programs(self):
-        path = f'/proc/{self.handle.pid}/task/{self.handle.pid}/children'
-        with open(path) as stream:
-            return {int(pid) for pid in stream.read().split()}
+        return set(processes.children(self.handle.pid))
 
     def code(self, pid):
         """How a program has ended, as the keeper says it."""

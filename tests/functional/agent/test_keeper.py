@@ -31,6 +31,7 @@ from osc_ha_router.model import view
 from tests.functional.agent import web
 from tests.functional.node import errands
 from tests.functional.node import spaces
+from tests.lab import processes
 
 ROOT = pathlib.Path(__file__).parents[3]
 
@@ -70,7 +71,7 @@ class Process(fixtures.Fixture):
 
     def programs(self):
         """Pids of the node programs."""
-        return children(self.keeper)
+        return processes.children(self.keeper)
 
     def kill(self):
         self.process.kill()
@@ -78,11 +79,6 @@ class Process(fixtures.Fixture):
 
     def said(self):
         return self.log.read_text()
-
-
-def children(pid):
-    with open(f'/proc/{pid}/task/{pid}/children') as stream:
-        return [int(child) for child in stream.read().split()]
 
 
 class AgentTest(errands.ErrandTest):
@@ -209,7 +205,7 @@ class CourseTest(AgentTest):
 
     def test_course(self):
         id_, program = self.promote_through()
-        (guardian,) = children(program)
+        (guardian,) = processes.children(program)
         with open(f'/proc/{guardian}/comm') as stream:
             self.assertEqual('osc-ha-guardian\n', stream.read())
         self.assertEqual(200, self.priority())
@@ -264,7 +260,7 @@ class KillTest(AgentTest):
 
     def test_web_process(self):
         _, program = self.promote_through()
-        guardian, *_ = children(program)
+        guardian, *_ = processes.children(program)
         self.agent.kill()
         self.assert_as_before()
         self.gone(program, guardian, self.agent.keeper)
@@ -302,7 +298,7 @@ class KillTest(AgentTest):
         """Only its own conversation ends."""
         _, program = self.promote_through()
         other = self.agent.do('open')
-        (guardian,) = children(program)
+        (guardian,) = processes.children(program)
         os.kill(program, signal.SIGKILL)
         self.assert_as_before()
         self.gone(guardian, program)
@@ -315,7 +311,7 @@ class KillTest(AgentTest):
     def test_node_program_and_guardian(self):
         """Whoever looks next undoes it, through the agent as well."""
         _, program = self.promote_through()
-        (guardian,) = children(program)
+        (guardian,) = processes.children(program)
         os.kill(guardian, signal.SIGKILL)
         os.kill(program, signal.SIGKILL)
         self.gone(guardian, program)
@@ -345,7 +341,7 @@ class KillTest(AgentTest):
     def test_service_is_stopped(self):
         """SIGTERM for each process, as systemd does it."""
         _, program = self.promote_through()
-        (guardian,) = children(program)
+        (guardian,) = processes.children(program)
         for pid in (
             self.agent.process.pid,
             self.agent.keeper,

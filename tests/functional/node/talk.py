@@ -22,6 +22,7 @@ from typing import Any
 import fixtures
 
 from osc_ha_router.backends import archive
+from tests.lab import processes
 
 
 class Talk(fixtures.Fixture):
@@ -82,12 +83,14 @@ class Talk(fixtures.Fixture):
         ((_, found),) = self.reply().items()
         return found
 
+    def stopwatch(self) -> processes.Stopwatch:
+        """Measure what the program and who talks to it take."""
+        return processes.Stopwatch(self.process.pid, os.getpid())
+
     def guardian(self) -> int:
         """The pid of the guardian of the only errand."""
-        path = f'/proc/{self.process.pid}/task/{self.process.pid}/children'
-        with open(path) as stream:
-            (pid,) = stream.read().split()
-        return int(pid)
+        (pid,) = processes.children(self.process.pid)
+        return pid
 
     def kill(self, *pids: int) -> None:
         """Kill these first, and then the program."""

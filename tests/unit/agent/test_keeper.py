@@ -25,6 +25,7 @@ import fixtures
 
 from osc_ha_router.agent import keeper
 from osc_ha_router.agent import privileged
+from tests.lab import processes
 from tests.unit import quiet
 
 
@@ -53,9 +54,7 @@ class KeeperTest(quiet.TestCase):
 
     def children(self):
         """Pids of the node programs, zombies included."""
-        path = f'/proc/{self.keeper.pid}/task/{self.keeper.pid}/children'
-        with open(path) as stream:
-            return [int(pid) for pid in stream.read().split()]
+        return processes.children(self.keeper.pid)
 
     def state(self, pid):
         with open(f'/proc/{pid}/stat') as stream:

@@ -24,6 +24,8 @@ import time
 import fixtures
 import testtools
 
+from tests.lab import processes
+
 #: seconds until the command waits for nodes, on a machine with much to do
 _PATIENCE = 120
 CHECK = ('router', 'ha', 'check')
@@ -60,10 +62,9 @@ class InterruptTest(testtools.TestCase):
 
     def assert_soon(self, pid):
         """A process ends within a second, on a machine that is its own."""
-        began, before = time.monotonic(), _delayed(pid)
+        watch = processes.Stopwatch(pid)
         os.waitid(os.P_PID, pid, os.WEXITED | os.WNOWAIT)
-        took = time.monotonic() - began
-        self.assertLess(took - (_delayed(pid) - before), 1)
+        self.assertLess(watch.seconds(), 1)
 
 
 class ProcessTest(InterruptTest):
@@ -189,12 +190,6 @@ class TerminalTest(InterruptTest):
     def test_quiet(self):
         code, before, _ = self.pressed('--quiet', *CHECK)
         self.assertEqual((3, ''), (code, before))
-
-
-def _delayed(pid):
-    """Return for how many seconds a process could run and others did."""
-    stat = pathlib.Path(f'/proc/{pid}/schedstat')
-    return int(stat.read_text().split()[1]) / 1e9
 
 
 def _read(master, seconds, word=None):
