@@ -123,7 +123,9 @@ def _holding(text: str | None) -> int:
     return file
 
 
-def _awaited(answer: socket.socket, command: str, timeout: float | None) -> int:
+def _awaited(
+    answer: socket.socket, command: str, timeout: float | None
+) -> int:
     """The exit code of a command; it is killed when there is none in time."""
     pid = 0
     try:
