@@ -18,7 +18,8 @@
     |-- AmbiguousName     several routers have this name
     |-- NotSupported      a router that this tool is not for
     |-- CloudError        the API refused or could not be reached
-    |   `-- CloudUnreachable  it answers nobody, whoever asks
+    |   |-- CloudUnreachable  it answers nobody, whoever asks
+    |   `-- Halfway       what was asked for may have been done all the same
     |-- CaptureError      a capture that cannot be read or written
     |-- ConfigError       a setting that cannot be used
     |-- Interrupted       ended by the user half-way; exit code 3
@@ -62,6 +63,10 @@ class CloudError(Error):
 
 class CloudUnreachable(CloudError):
     """The API was not reached, not in time, or failed by its own fault."""
+
+
+class Halfway(CloudError):
+    """It went wrong after something was changed, or may have been."""
 
 
 class CaptureError(Error):

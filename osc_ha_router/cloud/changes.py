@@ -14,17 +14,30 @@
 
 For a repair it brings about what Neutron says already, or what it should. An
 agent is disabled for whoever has emptied its node.
+
+What Neutron plainly refuses it has not done. Where an answer is lost it may
+do it yet: ``errors.Halfway``.
 """
 
 from collections.abc import Iterable
+from collections.abc import Iterator
+import contextlib
+import time
 from typing import Any
 
+from keystoneauth1 import exceptions as ksa_exceptions
 from openstack import connection
 from openstack import exceptions as sdk_exceptions
 
 from osc_ha_router import errors
 from osc_ha_router import text
 from osc_ha_router.cloud import trouble
+
+#: seconds for what was not answered to come about
+_SETTLE = 20.0
+_PAUSE = 0.5
+#: how often something that must not be left undone is asked for
+_TRIES = 3
 
 
 class Changes:
@@ -41,9 +54,10 @@ class Changes:
 
         :raises CloudError: when the API refuses or does not answer
         """
+        network = self._network()
         with trouble.told():
-            network: Any = self._conn.network
             router = network.get_router(router_id)
+        with _changing():
             # refused if somebody changes the router at the same moment
             network.update_router(
                 router_id,
@@ -56,15 +70,41 @@ class Changes:
 
         :raises CloudError: when the API refuses or does not answer
         """
+        network = self._network()
+        bound: list[str] = []
+        for port_id in port_ids:
+            try:
+                with _changing():
+                    network.update_port(port_id, binding_host_id=host)
+            except errors.CloudError as exc:
+                if not bound:
+                    raise
+                raise errors.Halfway(
+                    f'{len(bound)} of the ports are bound, {port_id} is '
+                    f'not: {exc}'
+                ) from None
+            bound.append(port_id)
+
+    def hosts(self, router_id: str, host: str) -> bool:
+        """Return whether Neutron has a router on a host.
+
+        :raises CloudError: when the API refuses or does not answer
+        """
         with trouble.told():
             network: Any = self._conn.network
-            for port_id in port_ids:
-                network.update_port(port_id, binding_host_id=host)
+            return any(
+                agent.host == host
+                for agent in network.routers_hosting_l3_agents(router_id)
+            )
 
     def reseat(self, router_id: str, host: str) -> None:
         """Take a router off the L3 agent that hosts it, and give it back.
 
-        :raises CloudError: when the API refuses or does not answer
+        It is given back whatever happens meanwhile, but the end of the
+        program: as one piece only for whoever is not interrupted.
+
+        :raises Halfway: it may be off
+        :raises CloudError: it was not taken off
         """
         with trouble.told():
             agent_id = self._agent(host)
@@ -73,18 +113,44 @@ class Changes:
                     f'The L3 agent on {host} does not host the router any '
                     'more: run the command again'
                 )
-            try:
-                self._take(router_id, agent_id)
-            finally:
-                # also if it was interrupted, or its answer was lost
-                self._give(router_id, agent_id)
+        answered = refused = False
+        try:
+            self._put(router_id, agent_id, False)
+            answered = True
+        except errors.Halfway:
+            pass
+        except errors.CloudError:
+            refused = True
+            raise
+        finally:
+            if not refused:
+                # given back before it is off, it would be lost
+                off = answered or self._settled(router_id, agent_id, False)
+                self._insist(router_id, host, agent_id, True)
+        if not off:
+            raise errors.Halfway(
+                'Neutron did not answer when it was asked to take the router '
+                f'off the L3 agent on {host}, and has it there'
+            )
+
+    def give(self, router_id: str, host: str) -> None:
+        """Give a router back to an L3 agent that it was taken off.
+
+        :raises CloudError: it is not there, or nobody knows
+        """
+        with trouble.told():
+            agent_id = self._agent(host)
+            if agent_id in self._hosting(router_id):
+                return
+        self._insist(router_id, host, agent_id, True)
 
     def expel(self, router_id: str, host: str) -> None:
         """Have an L3 agent remove a router that is not its own any more.
 
         It is told only of routers that it has: it gets it for a moment.
 
-        :raises CloudError: when the API refuses or does not answer
+        :raises Halfway: the agent may have got it, and may have it yet
+        :raises CloudError: it has not got it
         """
         with trouble.told():
             agent_id = self._agent(host)
@@ -93,8 +159,25 @@ class Changes:
                     f'The L3 agent on {host} hosts the router by now: run '
                     'the command again'
                 )
-            self._give(router_id, agent_id)
-            self._take(router_id, agent_id)
+        answered = refused = False
+        try:
+            self._put(router_id, agent_id, True)
+            answered = True
+        except errors.Halfway:
+            pass
+        except errors.CloudError:
+            refused = True
+            raise
+        finally:
+            if not refused:
+                # taken off before it is on, it would stay
+                on = answered or self._settled(router_id, agent_id, True)
+                self._insist(router_id, host, agent_id, False)
+        if not on:
+            raise errors.Halfway(
+                'Neutron did not answer when it was asked to give the router '
+                f'to the L3 agent on {host}, and does not have it there'
+            )
 
     def can_disable(self, agent_id: str) -> None:
         """See that nothing but standby replicas depends on an L3 agent.
@@ -126,15 +209,17 @@ class Changes:
 
         :return: whether it was enabled until now
         :raises Refused: as of ``can_disable``
-        :raises CloudError: when the API refuses or does not answer
+        :raises Halfway: it may be disabled
+        :raises CloudError: it is not
         """
         self.can_disable(agent_id)
+        network = self._network()
         with trouble.told():
-            network: Any = self._conn.network
             if not network.get_agent(agent_id).is_admin_state_up:
                 return False
+        with _changing():
             network.update_agent(agent_id, is_admin_state_up=False)
-            return True
+        return True
 
     def _agent(self, host: str) -> str:
         network: Any = self._conn.network
@@ -153,16 +238,93 @@ class Changes:
             agent.id for agent in network.routers_hosting_l3_agents(router_id)
         }
 
-    # The SDK's own methods for these two do not say when they fail.
+    def _settled(
+        self,
+        router_id: str,
+        agent_id: str,
+        wanted: bool,
+        seconds: float | None = None,
+    ) -> bool:
+        """Wait until a router is on an agent, or off it; say whether it is.
 
-    def _give(self, router_id: str, agent_id: str) -> None:
-        network: Any = self._conn.network
-        answer = network.post(
-            f'/agents/{agent_id}/l3-routers', json={'router_id': router_id}
+        :param seconds: None: as long as an answer may be late
+        """
+        until = time.monotonic() + (_SETTLE if seconds is None else seconds)
+        while True:
+            with contextlib.suppress(*trouble.ERRORS):
+                if (agent_id in self._hosting(router_id)) == wanted:
+                    return True
+            if time.monotonic() >= until:
+                return False
+            time.sleep(_PAUSE)
+
+    def _insist(
+        self, router_id: str, host: str, agent_id: str, on: bool
+    ) -> None:
+        """Put a router back to where it must be, on an agent or off it.
+
+        :raises Halfway: it may not be
+        """
+        reason = ''
+        for _ in range(_TRIES):
+            try:
+                self._put(router_id, agent_id, on)
+                return
+            except errors.CloudError as exc:
+                reason = str(exc)
+                late = isinstance(exc, errors.Halfway)
+            if self._settled(router_id, agent_id, on, None if late else 0):
+                return
+            time.sleep(_PAUSE)
+        was, again, verb = (
+            ('taken off the', 'give it back', 'add')
+            if on
+            else ('given for a moment to the', 'take it off', 'remove')
         )
-        sdk_exceptions.raise_from_response(answer)
+        raise errors.Halfway(
+            f'The router was {was} L3 agent on {host}, and Neutron does not '
+            f'{again} ({reason}); by hand: openstack network agent {verb} '
+            f'router --l3 {agent_id} {router_id}'
+        )
 
-    def _take(self, router_id: str, agent_id: str) -> None:
-        network: Any = self._conn.network
-        answer = network.delete(f'/agents/{agent_id}/l3-routers/{router_id}')
-        sdk_exceptions.raise_from_response(answer)
+    # The SDK's own methods for this do not say when they fail.
+    def _put(self, router_id: str, agent_id: str, on: bool) -> None:
+        network = self._network()
+        path = f'/agents/{agent_id}/l3-routers'
+        with _changing():
+            if on:
+                answer = network.post(path, json={'router_id': router_id})
+            else:
+                answer = network.delete(f'{path}/{router_id}')
+            sdk_exceptions.raise_from_response(answer)
+
+    def _network(self) -> Any:
+        """Return the SDK's proxy, which looks for the API when it is new."""
+        with trouble.told():
+            return self._conn.network
+
+
+@contextlib.contextmanager
+def _changing() -> Iterator[None]:
+    """Tell what was plainly refused from what may come about.
+
+    :raises Halfway: nobody knows whether it was done
+    :raises CloudError: it was not
+    """
+    try:
+        yield
+    except trouble.ERRORS as exc:
+        kind = errors.CloudError if _refused(exc) else errors.Halfway
+        raise kind(trouble.explain(exc)) from None
+
+
+def _refused(exc: Exception) -> bool:
+    """Return whether Neutron, or Keystone, has said no.
+
+    A proxy in front of it answers with 5xx what it does not know itself.
+    """
+    if isinstance(exc, sdk_exceptions.HttpException):
+        return 400 <= (exc.status_code or 0) < 500
+    if isinstance(exc, ksa_exceptions.HttpError):
+        return 400 <= (exc.http_status or 0) < 500
+    return False

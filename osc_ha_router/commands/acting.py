@@ -19,10 +19,18 @@ import socket
 import sys
 import textwrap
 from typing import Any
+from typing import TYPE_CHECKING
 
 from osc_ha_router import errors
 from osc_ha_router import text
 from osc_ha_router.commands import base
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from openstack import connection
+
+    from osc_ha_router.cloud import changes
 
 #: characters; the node program takes more, but of a refusal that names this
 #: together with router and time no more is shown than fits on a line
@@ -33,6 +41,15 @@ class Act:
     """A mixin for commands that tell what they do, and ask before."""
 
     app: Any
+    #: of ``base.Reach``
+    connect: 'Callable[[], connection.Connection]'
+
+    def _changes(self) -> 'changes.Changes':
+        """Return how Neutron is changed."""
+        # brings the SDK, which most of what is done goes without
+        from osc_ha_router.cloud import changes
+
+        return changes.Changes(self.connect())
 
     def tell(self, phase: str, message: str) -> None:
         """Say on standard error what goes on, unless --quiet was given."""

@@ -14,7 +14,6 @@
 
 import argparse
 from collections.abc import Iterable
-from typing import TYPE_CHECKING
 
 from osc_ha_router import config
 from osc_ha_router import errors
@@ -24,9 +23,6 @@ from osc_ha_router.fleet import plan as plans
 from osc_ha_router.fleet import run as running
 from osc_ha_router.model import claim
 from osc_ha_router.model import report
-
-if TYPE_CHECKING:
-    from osc_ha_router.cloud import changes
 
 
 class EvacuateRouterHA(moving.MoveMany):
@@ -101,10 +97,17 @@ class EvacuateRouterHA(moving.MoveMany):
                 'again when what is said below has been seen to.'
             )
             self._left_enabled()
-            return 0
-        again = plans.evacuate(
-            fleet.look(frozenset(), settings.timeout), host, frozenset()
-        )
+            return 3
+        try:
+            found = fleet.look(frozenset(), settings.timeout)
+        except errors.Error as exc:
+            self.note(f'It is not proven that {host} is empty: {exc}')
+            self._left_enabled()
+            return 3
+        except KeyboardInterrupt:
+            self._left_enabled()
+            raise
+        again = plans.evacuate(found, host, frozenset())
         left: list[plans.Move | plans.Stuck]
         left = [*again.moves, *again.stuck]
         if left:
@@ -121,28 +124,41 @@ class EvacuateRouterHA(moving.MoveMany):
         self.note(f'No router is active on {host} now.')
         return 0 if self._agent is None else self._disable(self._agent)
 
-    def _changes(self) -> 'changes.Changes':
-        # brings the SDK
-        from osc_ha_router.cloud import changes
-
-        return changes.Changes(self.connect())
-
     def _disable(self, agent: claim.Agent) -> int:
+        undo = f'openstack network agent set --enable {agent.id}'
+        # said before: whoever ends the command meanwhile needs it as well
+        self.tell(
+            'disable',
+            f'disabling the L3 agent on {agent.host}; to undo it: {undo}',
+        )
+        done = f'The L3 agent on {agent.host} is disabled'
+        code = 0
         try:
             news = self._changes().disable(agent.id)
+        except KeyboardInterrupt:
+            done = (
+                'Interrupted: it is not known whether the L3 agent on '
+                f'{agent.host} is disabled'
+            )
+            code = 3
+        except errors.Halfway as exc:
+            done = (
+                f'It is not known whether the L3 agent on {agent.host} is '
+                f'disabled. {exc}'
+            )
+            code = 3
         except errors.Error as exc:
             self.note(f'Its L3 agent is not disabled. {exc}')
             return 4
-        done = f'The L3 agent on {agent.host} is disabled'
-        undo = f'openstack network agent set --enable {agent.id}'
-        self.tell('disable', f'{done}; to undo it: {undo}')
-        self.note(
-            f'{done}, and takes the standby replicas off the node. To undo it:'
-            if news
-            else f'{done} already. To undo it:'
-        )
+        else:
+            done += (
+                ', and takes the standby replicas off the node'
+                if news
+                else ' already'
+            )
+        self.note(f'{done.rstrip(".")}. To undo it:')
         self.note(f'  {undo}')
-        return 0
+        return code
 
     def _left_enabled(self) -> None:
         if self._agent is not None:

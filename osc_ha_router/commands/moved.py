@@ -55,7 +55,7 @@ def exit_code(
         return 4
     if refused or 1 in codes:
         return 4 if codes - {1} or (dry_run and plan.moves) else 1
-    unknown = any(s.unknown for s in plan.stuck)
+    unknown = plan.blind or any(s.unknown for s in plan.stuck)
     if 3 in codes or unknown or any(not m.begun for m in moved):
         return 3
     return 0
@@ -69,8 +69,11 @@ def balance(plan: plans.Plan) -> Iterator[str]:
         yield 'Active routers on each node, before and after:'
     for host, before in plan.before.items():
         after = plan.after[host]
-        change = f' -> {after}' if plan.moves else ''
-        yield f'  {text.clean(host)}: {before}{change}'
+        number = f'{before} -> {after}' if plan.moves else f'{before}'
+        if host in plan.unseen:
+            least = f', at least {number}' if before or after else ''
+            number = f'not known{least}'
+        yield f'  {text.clean(host)}: {number}'
 
 
 def rows(

@@ -24,6 +24,7 @@ import threading
 from typing import Any
 
 from osc_ha_router import config
+from osc_ha_router import errors
 from osc_ha_router import text
 from osc_ha_router.backends import registry
 from osc_ha_router.commands import acting
@@ -129,8 +130,8 @@ class MoveMany(acting.Act, base.Reach, listing.Listing, metaclass=abc.ABCMeta):
         self.tell('plan', 'looking at all routers')
         with self._accompanied(parsed_args):
             reports = fleet.look(wish.ignore, settings.timeout)
-        self._plan = plan = self.plan(parsed_args, reports, wish.ignore)
         self._notes: list[str] = []
+        self._plan = plan = self.plan(parsed_args, reports, wish.ignore)
         self._moved: list[running.Moved] = []
         self.planned = parsed_args.dry_run
         code = 0
@@ -208,11 +209,16 @@ class MoveMany(acting.Act, base.Reach, listing.Listing, metaclass=abc.ABCMeta):
         fleet: running.Fleet,
         settings: config.Settings,
     ) -> int:
+        # what has moved is worth being shown, whatever comes of the rest
         try:
             return self.after(parsed_args, fleet, settings)
         except KeyboardInterrupt:
-            # what has moved is worth being shown
             self.note('Interrupted before the last look was over.')
+            return 3
+        except errors.Error as exc:
+            self.note(
+                f'The moves have ended; what was to follow failed: {exc}'
+            )
             return 3
 
     @contextlib.contextmanager

@@ -15,6 +15,7 @@
 import argparse
 from collections.abc import Iterable
 
+from osc_ha_router import text
 from osc_ha_router.commands import moving
 from osc_ha_router.fleet import plan as plans
 from osc_ha_router.model import report
@@ -39,4 +40,11 @@ class RebalanceRouterHA(moving.MoveMany):
         reports: Iterable[report.Report],
         ignore: frozenset[str],
     ) -> plans.Plan:
-        return plans.rebalance(reports, ignore)
+        made = plans.rebalance(reports, ignore)
+        if made.blind:
+            hosts = ', '.join(sorted(made.unseen))
+            self.note(
+                'It is not proven that the routers are spread evenly: what '
+                f'is active is not known of {text.clean(hosts)}.'
+            )
+        return made

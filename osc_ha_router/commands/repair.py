@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from collections.abc import Sequence
 import dataclasses
 import textwrap
+import time
 from typing import Any
 
 from osc_ha_router import errors
@@ -33,7 +34,6 @@ from osc_ha_router.repair import action
 from osc_ha_router.repair import plan as planning
 from osc_ha_router.repair import result as results
 from osc_ha_router.repair import run as running
-from osc_ha_router.repair import stage
 
 COLUMNS = (
     'Router',
@@ -60,6 +60,9 @@ ACTION_KEYS = (
 )
 #: of an object of Refused
 REFUSAL_KEYS = ('code', 'name', 'host', 'reason', 'steps')
+
+#: seconds after which what somebody says yes to is looked at once more
+_LONG = 30.0
 
 #: what 80 columns have room for
 NARROW = ('Router', 'Result', 'Health', 'Actions', 'Findings')
@@ -130,17 +133,18 @@ class RepairRouterHA(acting.Act, base.Reach, listing.Listing):
         else:
             self._show(plan)
             if asks and plan.changes:
-                began = deadline.left()
+                began, asked = deadline.left(), time.monotonic()
                 acting.confirm(f'mend {plan.router.name or plan.router.id}?')
                 # the time somebody thinks is not the command's
                 deadline = backends.Deadline.after(began)
+                if time.monotonic() - asked > _LONG:
+                    plan = self._again(repair, plan, deadline)
             try:
                 done = repair.carry_out(plan, deadline, by=acting.author())
             except KeyboardInterrupt:
                 raise errors.Interrupted(
-                    'Interrupted: what was done stays done, and nothing is '
-                    'half done.\nRun the command again to go on with what is '
-                    'left.'
+                    'Interrupted: what was done stays done.\nRun the command '
+                    'again: it looks anew, and goes on with what is left.'
                 ) from None
         self.exit_code = done.outcome.exit_code
         self._done = done
@@ -150,11 +154,26 @@ class RepairRouterHA(acting.Act, base.Reach, listing.Listing):
     def words(self, width: int) -> Iterable[str]:
         return _details(self._done, width)
 
-    def _changes(self) -> stage.Changes:
-        # brings the SDK, which most repairs do without
-        from osc_ha_router.cloud import changes
+    def _again(
+        self,
+        repair: running.Repair,
+        plan: planning.Plan,
+        deadline: backends.Deadline,
+    ) -> planning.Plan:
+        """Look again, after somebody has thought about a plan for long.
 
-        return changes.Changes(self.connect())
+        :return: the same plan, of now
+        :raises Refused: it is another one by now
+        """
+        self.tell('plan', 'looking again: the plan is old by now')
+        now = repair.plan(plan.router.id, plan.wish, deadline, 0.0)
+        if now.deeds != plan.deeds:
+            raise errors.Refused(
+                'The router is not any more what the plan was made for: '
+                'nothing was done.\nRun the command again to see what there '
+                'is to be done now.'
+            )
+        return now
 
     def _show(self, plan: planning.Plan) -> None:
         for each in plan.actions:

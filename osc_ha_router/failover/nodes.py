@@ -20,6 +20,7 @@ from typing import Any
 from typing import TypeVar
 
 from osc_ha_router import codec
+from osc_ha_router import errors
 from osc_ha_router.backends import base
 from osc_ha_router.model import view
 
@@ -276,6 +277,12 @@ class Node:
                 'Look whether the same version of osc-ha-router is there.',
             )
             raise base.Trouble(failure, None) from None
+
+
+def refused(trouble: base.Trouble) -> errors.Refused:
+    """Return why nothing is begun, when a node cannot be had for it."""
+    kind = errors.Locked if trouble.refusal == 'locked' else errors.Refused
+    return kind(f'{trouble.failure.message}\n{trouble.failure.advice}')
 
 
 def seconds(until: base.Deadline) -> float:

@@ -15,6 +15,7 @@
 Pure functions from a fresh report and a wish to a plan: no I/O, no clock.
 """
 
+from collections.abc import Iterable
 import dataclasses
 
 from osc_ha_router.diagnosis import case
@@ -30,6 +31,10 @@ METHODS = methods.METHODS
 
 #: Neutron's default ha_vrrp_advert_int, in seconds
 _ADVERT_INT = 2.0
+#: seconds by which an advertisement may be late
+_LATE = 0.5
+#: seconds that a node listens at most
+_LONGEST = 60.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -96,6 +101,30 @@ class Plan:
             and replica.view.namespace is not None
             and replica.view.keepalived_conf is not None
         )
+
+
+def listening(found: Iterable[report.Report], listened: float) -> float:
+    """Return for how long a look has to listen that is good for a plan.
+
+    Nothing heard means nothing before an interval has gone by.
+
+    :param found: of a look
+    :param listened: for how long that look has listened, in seconds
+    :return: in seconds; 0: that was enough for all of them
+    """
+    longest = max(
+        (
+            conf.advert_int or 0.0
+            for each in found
+            for replica in each.replicas
+            if replica.view is not None
+            and (conf := replica.view.keepalived_conf) is not None
+        ),
+        default=0.0,
+    )
+    if longest <= listened:
+        return 0.0
+    return min(longest + _LATE, _LONGEST)
 
 
 def make(found: report.Report, wish: Wish) -> Plan:

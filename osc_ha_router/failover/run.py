@@ -92,10 +92,9 @@ class Failover:
         :raises Error: see ``errors``
         """
         found = self._look(name, wish.ignore, deadline, _LISTEN)
-        interval = _interval(found)
-        if interval > _LISTEN:
-            # nothing heard means nothing before an interval has gone by
-            found = self._look(name, wish.ignore, deadline, interval + 0.5)
+        longer = planning.listening((found,), _LISTEN)
+        if longer:
+            found = self._look(name, wish.ignore, deadline, longer)
         return planning.make(found, wish)
 
     def carry_out(
@@ -176,7 +175,7 @@ class Failover:
                     self._backend.converse(host, scene.until, scene.stop)
                 )
             except base.Trouble as trouble:
-                raise _refused(trouble) from None
+                raise nodes.refused(trouble) from None
             scene.hosts[host] = nodes.Node(line, scene.plan.router.id)
 
     def _begin(self, scene: stage.Stage, by: str) -> None:
@@ -191,7 +190,7 @@ class Failover:
             self._lock(scene, by)
         except base.Trouble as trouble:
             self._finish(scene)
-            raise _refused(trouble) from None
+            raise nodes.refused(trouble) from None
         except errors.Refused:
             self._finish(scene)
             raise
@@ -373,18 +372,6 @@ def _compare(plan: planning.Plan, host: str, begun: nodes.Begun) -> None:
             )
 
 
-def _interval(found: report.Report) -> float:
-    """Return the longest advertisement interval of the replicas."""
-    return max(
-        (
-            r.view.keepalived_conf.advert_int or 0.0
-            for r in found.replicas
-            if r.view is not None and r.view.keepalived_conf is not None
-        ),
-        default=0.0,
-    )
-
-
 def _ignored(found: report.Report) -> frozenset[str]:
     return frozenset(f.code for f in found.findings if f.ignored)
 
@@ -399,8 +386,3 @@ def _outage(scene: stage.Stage) -> float | None:
     if gap is None or scene.took is None:
         return None
     return gap + max((r.seconds for r in scene.took.revived), default=0.0)
-
-
-def _refused(trouble: base.Trouble) -> errors.Error:
-    kind = errors.Locked if trouble.refusal == 'locked' else errors.Refused
-    return kind(f'{trouble.failure.message}\n{trouble.failure.advice}')

@@ -60,6 +60,10 @@ class Plan:
     before: dict[str, int]
     #: the same when all has been moved
     after: dict[str, int]
+    #: hosts where more may be active than that, since not all was seen
+    unseen: frozenset[str] = frozenset()
+    #: whether the aim is not proven for that
+    blind: bool = False
 
 
 def evacuate(
@@ -90,7 +94,8 @@ def rebalance(
     fleet = _Fleet(reports, ignore)
     for found in fleet.reports:
         fleet.settle(found, lambda source: True, stays=True)
-    return fleet.plan()
+    # how many are active on every host is what it is about
+    return fleet.plan(everywhere=True)
 
 
 class _Fleet:
@@ -108,6 +113,15 @@ class _Fleet:
         self._fixed: collections.Counter[str] = collections.Counter()
         self._seats: list[balance.Seat] = []
         self._stuck: list[Stuck] = []
+        unknown = [
+            (found, replica.host)
+            for found in self.reports
+            for replica in found.replicas
+            if replica.observed == report.Observed.UNKNOWN
+        ]
+        self._unseen = frozenset(host for _, host in unknown)
+        #: whether that counts for one of them
+        self._blind = not all(_passed(found, host) for found, host in unknown)
 
     def settle(
         self,
@@ -159,7 +173,11 @@ class _Fleet:
                     'see "openstack router ha check"',
                 )
 
-    def plan(self) -> Plan:
+    def plan(self, everywhere: bool = False) -> Plan:
+        """Return the plan.
+
+        :param everywhere: whether the aim is about all hosts
+        """
         where = balance.even(self._seats, self._fixed)
         after = self._fixed + collections.Counter(where.values())
         hosts = sorted({*self._before, *after, *self._all()})
@@ -177,6 +195,8 @@ class _Fleet:
             tuple(self._stuck),
             {host: self._before[host] for host in hosts},
             {host: after[host] for host in hosts},
+            self._unseen,
+            everywhere and self._blind,
         )
 
     def _all(self) -> set[str]:
@@ -224,3 +244,13 @@ class _Fleet:
             else:
                 ready.append(candidate.host)
         return tuple(ready), reason
+
+
+def _passed(found: report.Report, host: str) -> bool:
+    """Return whether somebody has said that a host out of sight is well."""
+    return any(
+        finding.ignored
+        and finding.host == host
+        and finding.severity == report.Severity.UNKNOWN
+        for finding in found.findings
+    )

@@ -84,6 +84,17 @@ class Fleet:
         :param timeout: in seconds
         :raises Error: see ``errors``
         """
+        until = base.Deadline.after(timeout)
+        found = self._look(ignore, until, _LISTEN)
+        longer = planning.listening(found, _LISTEN)
+        if longer and longer < until.left():
+            self._tell('look', 'listening for longer: routers advertise late')
+            found = self._look(ignore, until, longer)
+        return found
+
+    def _look(
+        self, ignore: frozenset[str], until: base.Deadline, listen: float
+    ) -> tuple[report.Report, ...]:
         machine = engine.Engine(
             self._source,
             self._backend,
@@ -91,7 +102,11 @@ class Fleet:
             progress=self._progress,
         )
         question = engine.Question(
-            ignore=ignore, listen=_LISTEN, recheck=0.0, timeout=timeout
+            ignore=ignore,
+            listen=listen,
+            recheck=0.0,
+            # that it is too little is for the look to say
+            timeout=max(until.left(), 0.1),
         )
         return machine.check(question).reports
 

@@ -178,6 +178,9 @@ class Errand:
     state: str
     #: in a sentence
     message: str
+    #: host to whose L3 agent Neutron has to give the router back; with
+    #: ``left`` only
+    owed: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)

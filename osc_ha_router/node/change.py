@@ -59,7 +59,8 @@ def begin(
     Fields: ``by`` (who it is, for those who are refused meanwhile),
     ``seconds`` (what is left then is undone, and the conversation ends),
     ``bare`` (the lock will do where there is nothing of the router; then no
-    more than ``undone`` is known).
+    more than ``undone`` is known. So will a keepalived.conf that cannot be
+    used; then nothing of it is).
 
     :returns: ``undone``, and what the router is like here
     :raises ProgramError: ``locked``, ``absent``, ``unfit``, ``left``
@@ -75,15 +76,19 @@ def begin(
     if isinstance(begun, hold.Hold):
         return dict(_NOTHING, undone=begun.undone)
     try:
-        return _found(begun)
+        return _found(begun, bare)
     except BaseException:
         errands.end(router_id)
         raise
 
 
-def _found(begun: errand.Errand) -> protocol.Json:
-    raw = begun.raw()
-    conf = begun.conf()
+def _found(begun: errand.Errand, bare: bool) -> protocol.Json:
+    try:
+        sha256, conf = journal.digest(begun.raw()), begun.conf()
+    except errors.ProgramError as error:
+        if not bare or error.kind not in (errors.ABSENT, errors.UNFIT):
+            raise
+        sha256, conf = None, _NOTHING
     # the parent first
     pids = [
         pid for family in begun.families() for pid in family if pid is not None
@@ -91,7 +96,7 @@ def _found(begun: errand.Errand) -> protocol.Json:
     return {
         'undone': begun.undone,
         'keepalived': pids,
-        'sha256': journal.digest(raw),
+        'sha256': sha256,
         'priority': conf['priority'],
         'nopreempt': conf['nopreempt'],
         'advert_int': conf['advert_int'],
@@ -131,6 +136,29 @@ def promote(
         ) from None
     begun.write(raw, made)
     return {'sha256': journal.digest(made)}
+
+
+def owe(
+    fields: protocol.Json,
+    replies: replying.Replies,
+    errands: errand.Errands,
+) -> protocol.Json:
+    """Notes that Neutron has to give the router back to an L3 agent.
+
+    Written down before it is taken off there: whoever is killed in between
+    cannot give it back. The note stays when the errand ends, until it is
+    taken back.
+
+    Fields: ``agent``: the agent's host; null: to none any more.
+    """
+    begun = errands.of(protocol.router(fields))
+    if 'agent' not in fields:
+        raise errors.BadRequest('"agent" is missing')
+    host = None
+    if fields['agent'] is not None:
+        host = protocol.text(fields, 'agent', _BY)
+    begun.owe(host)
+    return {}
 
 
 def quiet(

@@ -98,11 +98,16 @@ def wake(
     pids = wanted.pids(fields)
     woken = []
     with namespaces.Traveller() as traveller:
-        for member in muster.members_of(traveller, router_id):
-            if member.found.pid not in pids:
-                continue
+        here = [
+            member
+            for member in muster.members_of(traveller, router_id)
+            if member.found.pid in pids
+        ]
+        # all before the first one goes on
+        for member in here:
             if member.role not in _KEEPALIVED:
                 raise _unsafe(member, 'is no keepalived')
+        for member in here:
             if member.found.state in muster.STOPPED:
                 os.kill(member.found.pid, signal.SIGCONT)
                 woken.append(member.found.pid)
@@ -143,11 +148,29 @@ def _must_be_useless(
     others = families - {member.found.pid}
     if not others:
         raise _unsafe(member, 'is the keepalived of the router')
-    if known in (None, member.found.pid):
-        raise _unsafe(member, 'is the one that its pid file names, or none is')
+    # of a file that is out of date nobody can say which one is too many
+    if known == member.found.pid or known not in _sound(found, families):
+        raise _unsafe(
+            member,
+            'is the one that its pid file names, or that names none that '
+            'lives',
+        )
     if not isinstance(begun, hold.Hold):
         # it might take addresses along that another one has set as well
         active.must_be_passive(begun)
+
+
+def _sound(
+    found: Members, families: typing.AbstractSet[int]
+) -> typing.Set[int]:
+    """Those parents that do their work, as do their children."""
+    stopped = {
+        pid
+        for m in found
+        if m.found.state in muster.STOPPED
+        for pid in (m.found.pid, m.found.ppid)
+    }
+    return set(families) - stopped
 
 
 def _known(member: roles.Member) -> typing.Optional[int]:

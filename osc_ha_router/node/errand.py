@@ -50,11 +50,18 @@ class Errand:
     :param by: who wants it, for those who are refused meanwhile
     :param seconds: whatever is left then is undone
     :param trap: for the signals that end the program
-    :raises ProgramError: ``locked``, ``absent``, ``left``, ``no-rights``
+    :param bare: whether a keepalived.conf that cannot be read will do
+    :raises ProgramError: ``locked``, ``absent``, ``unfit``, ``left``,
+        ``no-rights``
     """
 
     def __init__(
-        self, router_id: str, by: str, seconds: float, trap: ending.Trap
+        self,
+        router_id: str,
+        by: str,
+        seconds: float,
+        trap: ending.Trap,
+        bare: bool = False,
     ) -> None:
         self.router_id = router_id
         #: on the monotonic clock
@@ -75,10 +82,13 @@ class Errand:
             self._lock = hold.take(router_id, by, since, found.conf_path)
             stack.callback(self._lock.close)
             stack.callback(self._lock.remove)
-            #: what a predecessor who was killed had left, in sentences
-            self.undone = self._settle(
-                found.folders + recovery.noted(self._lock.before)
+            before = recovery.first(
+                self.traveller,
+                router_id,
+                found.folders + recovery.noted(self._lock.before),
             )
+            #: what a predecessor who was killed had left, in sentences
+            self.undone = before.sentences
             self._journal = journals.Journal(
                 router_id,
                 self.namespace.name,
@@ -87,7 +97,11 @@ class Errand:
                 binascii.hexlify(os.urandom(16)).decode(),
             )
             self._journal.seconds = seconds
-            self._found = journals.digest(self.raw())
+            # not ours to forget
+            self._journal.owed = before.owed
+            if not bare:
+                self.raw()
+            self._found = self._digest()
             self._guardian = guardian.Guardian(
                 seconds,
                 [
@@ -162,6 +176,11 @@ class Errand:
             % (self.conf_path, self.namespace.name),
         )
 
+    def owe(self, host: typing.Optional[str]) -> None:
+        """Writes down for good what is owed, as ``journals.owe``."""
+        with self._trap.held():
+            journals.owe(self.folder, self._journal, host)
+
     def record(self, step: protocol.Json) -> None:
         """Writes down a change before it is made.
 
@@ -205,12 +224,10 @@ class Errand:
 
         True as well if nothing was written and it is as it was found.
         """
-        try:
-            current = journals.digest(self.raw())
-        except errors.ProgramError:
-            return False
+        current = self._digest()
         change = self._journal.file
-        return current == (change.written[-1] if change else self._found)
+        expected = change.written[-1] if change else self._found
+        return current is not None and current == expected
 
     def restore(self) -> str:
         """Puts keepalived.conf back now, and has keepalived read it.
@@ -256,12 +273,12 @@ class Errand:
     def _save(self) -> None:
         journals.save(self.folder, self._journal)
 
-    def _settle(self, paths: typing.Sequence[str]) -> typing.List[str]:
+    def _digest(self) -> typing.Optional[str]:
+        """SHA-256 of keepalived.conf; None: it cannot be read."""
         try:
-            settled = recovery.settle(self.traveller, self.router_id, paths)
-        except recovery.Left as error:
-            raise errors.ProgramError(errors.LEFT, str(error)) from None
-        return settled.sentences if settled else []
+            return journals.digest(self.raw())
+        except errors.ProgramError:
+            return None
 
     def _rescue(self) -> None:
         """What the guardian does, long after it was forked.
@@ -301,7 +318,7 @@ class Errands:
         and so does the passing of the time.
 
         :param bare: whether the lock alone will do where there is no
-            namespace or no keepalived.conf
+            namespace or no keepalived.conf, and a file that cannot be used
         :raises ProgramError: as ``Errand``
         """
         self._trap.arm()
@@ -370,7 +387,7 @@ class Errands:
         self, router_id: str, by: str, seconds: float, bare: bool
     ) -> Held:
         try:
-            return Errand(router_id, by, seconds, self._trap)
+            return Errand(router_id, by, seconds, self._trap, bare)
         except errors.ProgramError as error:
             if not bare or error.kind != errors.ABSENT:
                 raise

@@ -83,10 +83,6 @@ def _settle(router_id: str, held: lock.Lock) -> typing.List[str]:
     with namespaces.Traveller() as traveller:
         look = looking.Look(traveller, looking.spaces(), [router_id])
         paths = place.candidates(look, router_id)
-        try:
-            settled = recovery.settle(
-                traveller, router_id, recovery.noted(held.before) + paths
-            )
-        except recovery.Left as error:
-            raise errors.ProgramError(errors.LEFT, str(error)) from None
-    return settled.sentences if settled else []
+        return recovery.first(
+            traveller, router_id, recovery.noted(held.before) + paths
+        ).sentences

@@ -12,6 +12,9 @@
 
 """What was changed on this node for a while, written down beforehand.
 
+And what only Neutron can undo: that is for whoever talks to it, and stays
+until they say that it is done.
+
 The journal lies beside keepalived.conf, so that it lasts as long as what it
 is about, and goes with the router. It holds the file's original bytes, which
 may include a password: it is root's alone, and nothing of them is printed.
@@ -77,10 +80,12 @@ class Journal:
         self.file = None  # type: typing.Optional[File]
         #: whether there may be a rule of ip6tables
         self.quiet = False
+        #: host to whose L3 agent Neutron has to give the router back
+        self.owed = None  # type: typing.Optional[str]
 
     def empty(self) -> bool:
         """Whether there is nothing to undo."""
-        return self.file is None and not self.quiet
+        return self.file is None and not self.quiet and self.owed is None
 
 
 def digest(data: typing.Optional[bytes]) -> typing.Optional[str]:
@@ -122,6 +127,7 @@ def save(folder: folders.Folder, journal: Journal) -> None:
         'token': journal.token,
         'file': None,
         'quiet': journal.quiet,
+        'owed': journal.owed,
     }  # type: protocol.Json
     if journal.file is not None:
         content['file'] = {
@@ -129,6 +135,22 @@ def save(folder: folders.Folder, journal: Journal) -> None:
             'written': journal.file.written,
         }
     folder.write(NAME, json.dumps(content).encode('ascii'))
+
+
+def owe(
+    folder: folders.Folder, journal: Journal, host: typing.Optional[str]
+) -> None:
+    """Writes down to whose L3 agent Neutron has to give the router back.
+
+    :param host: None: to none any more
+    :raises OSError: it cannot be written; then it is not owed either
+    """
+    before, journal.owed = journal.owed, host
+    try:
+        save(folder, journal)
+    except OSError:
+        journal.owed = before
+        raise
 
 
 def load(folder: folders.Folder, router_id: str) -> typing.Optional[Journal]:
@@ -176,6 +198,8 @@ def _decode(content: protocol.Json, router_id: str) -> Journal:
     )
     journal.seconds = float(content['seconds'])
     journal.quiet = content['quiet']
+    owed = content.get('owed')
+    journal.owed = None if owed is None else _text(owed)
     file = content['file']
     if file is not None:
         written = [_sum(each) for each in file['written']]

@@ -37,6 +37,8 @@ class Settled(typing.NamedTuple):
     by: str
     since: str
     sentences: typing.List[str]
+    #: as in a journal: what was not undone, because only Neutron can
+    owed: typing.Optional[str]
 
 
 def now() -> str:
@@ -86,11 +88,9 @@ def state(
         finally:
             folder.close()
         if journal is not None:
-            message = 'a change by %s, begun %s, was cut off' % (
-                journal.by,
-                journal.since,
+            return _cut_off(
+                journal.by, journal.since, 'left', [], journal.owed
             )
-            return _report(journal.by, journal.since, 'left', message)
     return None
 
 
@@ -128,12 +128,29 @@ def recover(
     if settled is None:
         # it was done by somebody else meanwhile
         return None
-    message = 'a change by %s, begun %s, was cut off: %s' % (
+    return _cut_off(
         settled.by,
         settled.since,
-        '; '.join(settled.sentences) or 'nothing was left to undo',
+        'undone' if settled.owed is None else 'left',
+        settled.sentences,
+        settled.owed,
     )
-    return _report(settled.by, settled.since, 'undone', message)
+
+
+def first(
+    traveller: namespaces.Traveller,
+    router_id: str,
+    paths: typing.Sequence[str],
+) -> Settled:
+    """Does what ``settle`` does, for whoever begins a change.
+
+    :raises ProgramError: ``left``
+    """
+    try:
+        found = settle(traveller, router_id, paths)
+    except Left as error:
+        raise errors.ProgramError(errors.LEFT, str(error)) from None
+    return found or Settled('', '', [], None)
 
 
 def settle(
@@ -153,7 +170,9 @@ def settle(
             journal = journals.load(folder, router_id)
             if journal is not None:
                 sentences = undo.everything(traveller, folder, journal)
-                found = Settled(journal.by, journal.since, sentences)
+                found = Settled(
+                    journal.by, journal.since, sentences, journal.owed
+                )
         except journals.Garbled as error:
             raise Left(_garbled(folder, error)) from None
         except undo.Trouble as error:
@@ -192,10 +211,37 @@ def _garbled(folder: folders.Folder, error: Exception) -> str:
     )
 
 
+def _cut_off(
+    by: str,
+    since: str,
+    state: str,
+    undone: typing.Sequence[str],
+    owed: typing.Optional[str],
+) -> protocol.Json:
+    message = 'a change by %s, begun %s, was cut off' % (by, since)
+    more = list(undone)
+    if owed is not None:
+        more.append(
+            'Neutron was to take the router off the L3 agent on %s, and has '
+            'to give it back' % owed
+        )
+    elif state == 'undone' and not more:
+        more.append('nothing was left to undo')
+    if more:
+        message += ': ' + '; '.join(more)
+    return dict(_report(by, since, state, message), owed=owed)
+
+
 def _report(
     by: typing.Optional[str],
     since: typing.Optional[str],
     state: str,
     message: str,
 ) -> protocol.Json:
-    return {'by': by, 'since': since, 'state': state, 'message': message}
+    return {
+        'by': by,
+        'since': since,
+        'state': state,
+        'message': message,
+        'owed': None,
+    }

@@ -65,6 +65,7 @@ OPERATIONS = {
     'probe': probe.run,
     'begin': Later('change', 'begin'),
     'raise': Later('change', 'promote'),
+    'owe': Later('change', 'owe'),
     'quiet': Later('change', 'quiet'),
     'terminate': Later('change', 'terminate'),
     'watch': Later('watch', 'run'),

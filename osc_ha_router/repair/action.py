@@ -42,6 +42,9 @@ class Op(enum.StrEnum):
     FORWARD = 'forward'
     #: have the active node tell switches where it is
     ANNOUNCE = 'announce'
+    #: give the router back to an L3 agent that a repair has taken it off and
+    #: was killed, or refused, before it could give it back
+    GIVE = 'give'
     #: take the router off an L3 agent and give it back
     RESEAT = 'reseat'
     #: an update of the router that changes nothing
@@ -53,24 +56,6 @@ class Op(enum.StrEnum):
     #: until Neutron's agents have done their part
     WAIT = 'wait'
 
-
-#: done by the node program, under the router's lock
-ON_NODES = frozenset(
-    (
-        Op.WAKE,
-        Op.END,
-        Op.CLEAN,
-        Op.EVICT,
-        Op.LINK_UP,
-        Op.ADD,
-        Op.RELOAD,
-        Op.FORWARD,
-        Op.ANNOUNCE,
-        Op.REPORT,
-        # done by Neutron, and watched on the node
-        Op.REBIND,
-    )
-)
 
 #: lists in the fields of an action, which are joined when two are
 _LISTS = ('addresses', 'routes', 'pids', 'devices', 'ports')
@@ -187,9 +172,12 @@ def _pids(fields: Mapping[str, Any]) -> str:
 
 def _evict(fields: Mapping[str, Any]) -> str:
     name = fields.get('namespace')
-    if name is None:
-        return 'end what runs of the router'
-    return f'end what runs of the router, and remove {name} with its devices'
+    space = f', and remove {name} with its devices' if name else ''
+    return (
+        f'end what runs of the router{space}; where the L3 agent lives and '
+        'believes that it has the router, Neutron is asked to give it to the '
+        'agent for a moment and take it off, which has the agent remove it'
+    )
 
 
 _WHAT: dict[Op, Callable[[Mapping[str, Any]], str]] = {
@@ -206,6 +194,10 @@ _WHAT: dict[Op, Callable[[Mapping[str, Any]], str]] = {
         else f'set IPv6 forwarding off for {f["device"]}'
     ),
     Op.ANNOUNCE: lambda f: 'announce the addresses, so that switches learn',
+    Op.GIVE: lambda f: (
+        'have Neutron give the router back to the L3 agent, off which a '
+        'repair that did not come to its end has taken it'
+    ),
     Op.RESEAT: lambda f: (
         'have Neutron take the router off the L3 agent, and give it back'
     ),

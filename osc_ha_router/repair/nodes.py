@@ -32,8 +32,12 @@ class Begun:
 
     #: what a predecessor that was killed had left, and was undone
     undone: tuple[str, ...]
-    #: of keepalived.conf; None: there is nothing that could serve there
+    #: of keepalived.conf; None: there is none, or none that can be used
     sha256: str | None
+    #: pids of those that live
+    keepalived: tuple[int, ...]
+    #: None: there is nothing that could serve there
+    namespace: str | None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,14 +85,22 @@ class Node(nodes.Node):
         end = self._ask(
             'begin', until, by=by, seconds=nodes.seconds(until), bare=True
         )
-        self.taken = True
-        return self._read(Begun, end)
+        self.found = self._read(Begun, end)
+        return self.found
 
-    taken = False
+    #: how it was found, known after ``take``
+    found: Begun | None = None
 
     def serves(self, until: base.Deadline) -> bool:
         """Return whether the HA address is on the node now."""
         return not self.watch(until, lambda: True)
+
+    def owe(self, host: str | None, until: base.Deadline) -> None:
+        """Note to whose L3 agent Neutron has to give the router back.
+
+        :param host: None: to none any more
+        """
+        self._ask('owe', until, agent=host)
 
     def clean(self, fields: Mapping[str, Any], until: base.Deadline) -> Done:
         """Remove addresses and routes."""
@@ -152,7 +164,7 @@ class Node(nodes.Node):
         return Done(bool(parts), ', '.join(parts) or _NOTHING)
 
     def run(self, todo: action.Action, until: base.Deadline) -> Done:
-        """Carry out an action that is one request, or some of a kind."""
+        """Carry out an action that is one request."""
         fields = todo.fields
         match todo.op:
             case action.Op.WAKE:
@@ -169,14 +181,6 @@ class Node(nodes.Node):
                 return self.reload(until)
             case action.Op.FORWARD:
                 return self.forward(fields['device'], until)
-            case action.Op.LINK_UP:
-                done = [
-                    self.link_up(device, until) for device in fields['devices']
-                ]
-                return Done(
-                    any(each.changed for each in done),
-                    ', '.join(each.words for each in done),
-                )
         raise AssertionError(todo.op)
 
 

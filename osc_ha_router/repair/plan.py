@@ -73,6 +73,11 @@ class Plan:
         return any(each.op != action.Op.WAIT for each in self.actions)
 
     @property
+    def deeds(self) -> tuple[object, ...]:
+        """Return what makes the plan another one when it is different."""
+        return self.actions, self.later, self.serving
+
+    @property
     def approved(self) -> frozenset[action.Key]:
         """Return what whoever says yes to this plan says yes to."""
         return frozenset(each.key for each in self.actions) | frozenset(

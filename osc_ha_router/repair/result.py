@@ -36,7 +36,7 @@ class Outcome(enum.StrEnum):
     WAITING = 'not yet'
     #: what came of it is not known
     UNKNOWN = 'unknown'
-    #: some of it is mended; the rest is for people
+    #: some of it was done, or may have been; the rest is for people
     INCOMPLETE = 'incomplete'
 
     @property
@@ -64,6 +64,7 @@ class Step:
     action: action.Action
     #: in words; empty: it was not begun
     words: str = ''
+    #: whether anything is different now, or may be
     changed: bool = False
     failed: bool = False
 

@@ -22,6 +22,7 @@ from osc_ha_router.backends import base
 from osc_ha_router.model import report
 from osc_ha_router.repair import action
 from osc_ha_router.repair import course as courses
+from osc_ha_router.repair import ground
 from osc_ha_router.repair import plan as planning
 from osc_ha_router.repair import result
 from osc_ha_router.repair import stage
@@ -45,7 +46,7 @@ class Repair:
         self,
         source: engine.Source,
         backend: base.Backend,
-        changes: Callable[[], stage.Changes],
+        changes: Callable[[], ground.Changes],
         *,
         tell: Callable[[str, str], None] = lambda phase, message: None,
     ) -> None:
@@ -130,6 +131,9 @@ class Repair:
         except errors.Refused as refused:
             if not course.steps:
                 raise
+            if isinstance(refused, stage.Rewritten):
+                # which may have been asked for: looked at once more
+                return
             # something was done before, which must not go unsaid
             course.trouble = str(refused)
         else:

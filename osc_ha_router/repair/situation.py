@@ -90,6 +90,17 @@ class Situation:
         found = self.serving
         return found if found is not None and found.host != host else None
 
+    @functools.cached_property
+    def owed(self) -> frozenset[str]:
+        """Hosts to whose L3 agent the router has to be given back."""
+        return frozenset(
+            errand.owed
+            for replica in self.case.replicas
+            if replica.view is not None
+            and (errand := replica.view.errand) is not None
+            and errand.owed
+        )
+
     def replica(self, host: str | None) -> report.Replica:
         """The replica on a host that a finding names."""
         return next(r for r in self.case.replicas if r.host == host)
@@ -163,7 +174,7 @@ class Situation:
         )
 
     def provoke(
-        self, finding: report.Finding, waits_for: str, risk: str = ''
+        self, finding: report.Finding, waits_for: str, *risks: str
     ) -> action.Action:
         """Return that agents look again, or the wait for what comes of it."""
         if not self.fresh(action.Op.PROVOKE, None):
@@ -173,7 +184,7 @@ class Situation:
             None,
             (finding.code,),
             {},
-            tuple(filter(None, (_PROVOKE_RISK, risk))),
+            (_PROVOKE_RISK, *risks),
             waits_for,
         )
 
@@ -202,7 +213,10 @@ class Situation:
     def reseat(self, finding: report.Finding, host: str) -> action.Action:
         """Return that the router is taken off and given back."""
         waits_for = f'the L3 agent on {host} to build the router anew'
-        if not self.fresh(action.Op.RESEAT, host):
+        if not (
+            self.fresh(action.Op.RESEAT, host)
+            and self.fresh(action.Op.GIVE, host)
+        ):
             return self.wait(finding, waits_for)
         return self.act(
             action.Op.RESEAT,

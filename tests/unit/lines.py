@@ -244,6 +244,13 @@ class Line(base.Conversation):
         self._preempts = preempt
         return {'sha256': CHANGED}
 
+    def _owe(self, fields: dict[str, Any]) -> dict[str, Any]:
+        self._nodes.owed.pop(self.host, None)
+        if fields['agent'] is not None:
+            agent = protocol.text(fields, 'agent', 120)
+            self._nodes.owed[self.host] = agent
+        return {}
+
     def _quiet(self, fields: dict[str, Any]) -> dict[str, Any]:
         return {'quiet': True, 'reason': None}
 

@@ -43,6 +43,8 @@ class Nodes(fakes.Backend):
         self.faults: dict[tuple[str, str], lines.Fault] = {}
         #: who has a lock, by host
         self.locks: dict[str, tuple[str, str]] = {}
+        #: what is noted on a host: to whose agent the router is to be given
+        self.owed: dict[str, str] = {}
         #: every request: host, operation, fields
         self.asked: list[tuple[str, str, dict[str, Any]]] = []
         self.opened: list[str] = []
@@ -75,6 +77,9 @@ class Nodes(fakes.Backend):
     ) -> Iterator[view.HostView]:
         with self.mutex:
             scene = self.scene
+            for host, agent in self.owed.items():
+                errand = view.Errand('me', 'now', 'left', 'cut off', agent)
+                scene = scene.with_view(host, errand=errand)
             for host in self.dark:
                 scene = scene.with_unreachable(host)
             self._looks = [[scene]]

@@ -12,10 +12,13 @@
 
 """What is changed through Neutron, as it sees it."""
 
+from collections.abc import Callable
+import functools
 import re
 from typing import Any
 from urllib import parse
 
+import fixtures
 import testtools
 
 from osc_ha_router import errors
@@ -41,8 +44,13 @@ class ChangesTest(testtools.TestCase):
         self.neutron.host(self.router, self.hosted)
         #: method, path, body and If-Match of what would change something
         self.asked: list[tuple[str, str, Any, str | None]] = []
-        #: what is refused: method and status
-        self.refused: dict[str, int] = {}
+        #: method -> what it is answered with, and whether it is done all the
+        #: same: at once (True), when the agents are asked for (False), never
+        self.refused: dict[str, tuple[int, bool | None]] = {}
+        #: what is done when the agents are asked for the next time
+        self.late: list[Callable[[], object]] = []
+        for name, seconds in (('_SETTLE', 0.1), ('_PAUSE', 0.005)):
+            self.useFixture(fixtures.MockPatchObject(changes, name, seconds))
         mock = self.neutron.mock
         mock.get(
             f'{neutron.NEUTRON}/v2.0/routers/{self.router}',
@@ -62,11 +70,31 @@ class ChangesTest(testtools.TestCase):
         self.asked.append(
             (request.method, path, body, request.headers.get('If-Match'))
         )
-        status = self.refused.get(request.method)
-        if status is not None:
+        done: bool | None
+        status, done = self.refused.get(request.method, (200, True))
+        found = re.search('agents/([^/]+)/l3-routers', path)
+        if found:
+            do = functools.partial(
+                self._host, found[1], request.method == 'POST'
+            )
+            if done:
+                do()
+            elif done is False:
+                self.late.append(do)
+        if status != 200:
             context.status_code = status
             return neutron.error('Refused', 'it is refused')
         return body or {}
+
+    def _host(self, agent_id: str, on: bool) -> None:
+        if on:
+            self.hosted[agent_id] = 'standby'
+        else:
+            self.hosted.pop(agent_id, None)
+        self.neutron.host(self.router, self.hosted)
+
+    def on(self, host: str) -> bool:
+        return self.agents[host] in self.hosted
 
     def calls(self) -> list[tuple[str, str]]:
         return [(method, path) for method, path, _, _ in self.asked]
@@ -81,7 +109,7 @@ class ChangesTest(testtools.TestCase):
 
     def test_provoke_refused(self):
         for status in (412, 409, 403):
-            self.refused['PUT'] = status
+            self.refused['PUT'] = (status, None)
             self.assertRaises(
                 errors.CloudError, self.changes.provoke, self.router
             )
@@ -108,20 +136,108 @@ class ChangesTest(testtools.TestCase):
         )
         self.assertEqual({'router_id': self.router}, self.asked[1][2])
 
-    def test_reseat_gives_it_back_in_any_case(self):
-        """The answer that it was taken off may have been lost."""
-        self.refused['DELETE'] = 500
+    def methods(self) -> list[str]:
+        return [method for method, _ in self.calls()]
+
+    def test_reseat_of_which_the_answer_is_lost(self):
+        """It is off, and given back as if nothing had been."""
+        self.refused['DELETE'] = (504, True)
+        self.changes.reseat(self.router, 'net2')
+        self.assertEqual(['DELETE', 'POST'], self.methods())
+        self.assertTrue(self.on('net2'))
+
+    def test_reseat_of_which_nobody_knows(self):
+        """It is there yet, and may go any moment."""
+        self.refused['DELETE'] = (500, None)
         self.assertRaises(
+            errors.Halfway, self.changes.reseat, self.router, 'net2'
+        )
+        self.assertEqual(['DELETE', 'POST'], self.methods())
+
+    def test_reseat_that_comes_late(self):
+        """Given back before it was off, it would be lost."""
+        self.refused['DELETE'] = (504, False)
+        asked = []
+
+        def hosting(request, context):
+            asked.append(request)
+            if len(asked) > 3 and self.late:
+                self.late.pop()()
+            return {
+                'agents': [
+                    {**agent, 'ha_state': 'standby'}
+                    for agent in self.neutron.agents
+                    if agent['id'] in self.hosted
+                ]
+            }
+
+        self.neutron.mock.get(
+            f'{neutron.NEUTRON}/v2.0/routers/{self.router}/l3-agents',
+            json=hosting,
+        )
+        self.changes.reseat(self.router, 'net2')
+        self.assertTrue(self.on('net2'))
+        self.assertEqual([], self.late)
+
+    def test_reseat_refused(self):
+        """It was not taken off: there is nothing to be given back."""
+        self.refused['DELETE'] = (409, None)
+        refused = self.assertRaises(
             errors.CloudError, self.changes.reseat, self.router, 'net2'
         )
-        self.assertEqual(['DELETE', 'POST'], [m for m, _ in self.calls()])
+        self.assertNotIsInstance(refused, errors.Halfway)
+        self.assertEqual(['DELETE'], self.methods())
+
+    def test_reseat_interrupted(self):
+        """Whoever is not asked as one piece gives it back all the same."""
+        self.useFixture(
+            fixtures.MockPatchObject(
+                self.changes, '_put', self._interrupted(self.changes._put)
+            )
+        )
+        self.assertRaises(
+            KeyboardInterrupt, self.changes.reseat, self.router, 'net2'
+        )
+        self.assertEqual(['DELETE', 'POST'], self.methods())
+        self.assertTrue(self.on('net2'))
+
+    def _interrupted(self, put):
+        pressed = []
+
+        def first(*arguments):
+            put(*arguments)
+            if not pressed:
+                pressed.append(True)
+                raise KeyboardInterrupt
+
+        return first
 
     def test_reseat_that_cannot_be_given_back(self):
         """The SDK's own method would not say so."""
-        self.refused['POST'] = 409
-        self.assertRaises(
-            errors.CloudError, self.changes.reseat, self.router, 'net2'
-        )
+        for status in (409, 500):
+            self.asked.clear()
+            self._host(self.agents['net2'], True)
+            self.refused['POST'] = (status, None)
+            refused = self.assertRaises(
+                errors.Halfway, self.changes.reseat, self.router, 'net2'
+            )
+            # whole, to be copied
+            self.assertIn(
+                'openstack network agent add router --l3 '
+                f'{self.agents["net2"]} {self.router}',
+                str(refused),
+            )
+            self.assertEqual(['DELETE', *['POST'] * 3], self.methods())
+
+    def test_give(self):
+        self.changes.give(self.router, 'net3')
+        self.assertEqual([('POST', self.path('net3'))], self.calls())
+        self.changes.give(self.router, 'net3')
+        self.assertEqual(1, len(self.calls()))
+
+    def test_hosts(self):
+        self.assertTrue(self.changes.hosts(self.router, 'net1'))
+        self.assertFalse(self.changes.hosts(self.router, 'net3'))
 
     def test_reseat_of_what_is_not_there(self):
         for host, words in (('net3', 'does not host'), ('net9', 'net9')):
@@ -149,9 +265,68 @@ class ChangesTest(testtools.TestCase):
         self.assertIn('by now', str(refused))
         self.assertEqual([], self.calls())
 
+    def test_expel_of_which_the_answer_is_lost(self):
+        """The agent has got it, and must not keep it."""
+        self.refused['POST'] = (504, True)
+        self.changes.expel(self.router, 'net3')
+        self.assertEqual(['POST', 'DELETE'], self.methods())
+        self.assertFalse(self.on('net3'))
+
+    def test_expel_of_which_nobody_knows(self):
+        self.refused['POST'] = (504, None)
+        self.assertRaises(
+            errors.Halfway, self.changes.expel, self.router, 'net3'
+        )
+        self.assertEqual(['POST', 'DELETE'], self.methods())
+
+    def test_expel_interrupted(self):
+        self.useFixture(
+            fixtures.MockPatchObject(
+                self.changes, '_put', self._interrupted(self.changes._put)
+            )
+        )
+        self.assertRaises(
+            KeyboardInterrupt, self.changes.expel, self.router, 'net3'
+        )
+        self.assertEqual(['POST', 'DELETE'], self.methods())
+
+    def test_expel_that_cannot_be_taken_off(self):
+        self.refused['DELETE'] = (500, None)
+        refused = self.assertRaises(
+            errors.Halfway, self.changes.expel, self.router, 'net3'
+        )
+        self.assertIn('network agent remove router --l3', str(refused))
+        self.assertEqual(['POST', *['DELETE'] * 3], self.methods())
+
+    def test_rebind_that_ends_half_way(self):
+        real = self._answer
+
+        def second(request, context):
+            self.refused['PUT'] = (409, None) if self.asked else (200, True)
+            return real(request, context)
+
+        self.neutron.mock.register_uri(
+            'PUT', re.compile(f'{neutron.NEUTRON}/v2.0/'), json=second
+        )
+        refused = self.assertRaises(
+            errors.Halfway, self.changes.rebind, ['p1', 'p2', 'p3'], 'net2'
+        )
+        self.assertIn('1 of the ports are bound', str(refused))
+        self.assertEqual(2, len(self.asked))
+
+    def test_what_was_refused_and_what_is_not_known(self):
+        for status, halfway in ((404, False), (409, False), (502, True)):
+            self.refused['PUT'] = (status, None)
+            for ask in (
+                lambda: self.changes.provoke(self.router),
+                lambda: self.changes.rebind(['p1'], 'net2'),
+            ):
+                refused = self.assertRaises(errors.CloudError, ask)
+                self.assertEqual(halfway, isinstance(refused, errors.Halfway))
+
     def test_disabled_agent(self):
-        self.refused['POST'] = 404
+        self.refused['POST'] = (404, None)
         self.assertRaises(
             errors.CloudError, self.changes.expel, self.router, 'net3'
         )
-        self.assertEqual(['POST'], [m for m, _ in self.calls()])
+        self.assertEqual(['POST'], self.methods())

@@ -90,7 +90,7 @@ REMEDIES: dict[str, Function] = {
     'duplicate-vrid': claims.people,
     'conf-missing': residue.configuration,
     'conf-differs': residue.configuration,
-    'failover-left': claims.people,
+    'failover-left': residue.left,
     'node-unreachable': claims.people,
     'not-looked-at': claims.people,
     'claim-unknown': claims.people,
@@ -128,4 +128,20 @@ def of(
             finding, 'nothing is touched while several nodes are active'
         )
     else:
-        yield from remedy(this, finding)
+        found = tuple(remedy(this, finding))
+        if any(_waits(this, each) for each in found):
+            yield action.Follows(finding.code, finding.host)
+        else:
+            yield from found
+
+
+def _waits(this: situation.Situation, remedy: action.Remedy) -> bool:
+    """Whether an agent has to get the router back before.
+
+    A router is off one agent at a time, and so is the note of it.
+    """
+    if not isinstance(remedy, action.Action):
+        return False
+    if remedy.op == action.Op.RESEAT:
+        return bool(this.owed)
+    return remedy.op == action.Op.EVICT and remedy.host in this.owed

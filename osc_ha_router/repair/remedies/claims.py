@@ -151,7 +151,6 @@ REASONS = {
     'several-ha-devices': 'which of them is old is for people to say',
     'duplicate-vrid': 'one of the two routers needs another id, which is an '
     'outage of that one',
-    'failover-left': 'the node could not undo it, and says why',
     'node-unreachable': 'a node that cannot be looked at is not touched',
     'not-looked-at': 'what cannot be seen is not touched',
     'claim-unknown': 'without knowing where the router belongs nothing is '

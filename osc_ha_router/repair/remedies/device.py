@@ -64,36 +64,56 @@ def down(
     """It is set up, and keepalived reads its file again for the routes.
 
     Addresses that this brings, or that it took, are put right afterwards.
+    Where the router is not active, its gateway device is left alone, unless
+    keepalived follows it.
     """
     host = finding.host or ''
+    active = this.replica(host).observed == situation.ACTIVE
     ours = [
         link
         for name, link in this.links(host).items()
-        if name.startswith(_OURS)
+        if name.startswith(_OURS) and (active or _needed(this, host, name))
     ]
     down_ = [link.name for link in ours if not link.up]
-    if not down_ and any(link.oper in _NO_CARRIER for link in ours):
+    if down_:
+        yield from _up(this, finding, down_)
+    elif any(link.oper in _NO_CARRIER for link in ours):
         yield _no_carrier(this, finding)
-    elif not down_:
-        yield from missing(this, finding)
-    else:
-        yield this.act(
-            action.Op.LINK_UP,
-            finding,
-            risk=_ON_PURPOSE,
-            devices=down_,
+    elif finding.name == 'gateway-device-down' and not active:
+        yield this.leave(
+            finding, 'whether this node is the active one is not known'
         )
-        if this.replica(host).observed == situation.ACTIVE:
-            yield this.act(action.Op.RELOAD, finding)
-            yield action.Later(
-                action.Op.ADD, host, 'when the device is up again'
-            )
-        else:
-            yield action.Later(
-                action.Op.CLEAN,
-                host,
-                'if the device gets an address by being up',
-            )
+    else:
+        yield from missing(this, finding)
+
+
+def _needed(this: situation.Situation, host: str, device: str) -> bool:
+    """Whether a standby needs a device to be up.
+
+    From Queens to Yoga the L3 agent keeps a gateway device down there: up,
+    it sends from the router's own MAC (Launchpad bug 1859832).
+    """
+    conf = this.shown(host).keepalived_conf
+    tracked = conf.tracked if conf is not None else ()
+    return not device.startswith('qg-') or device in tracked
+
+
+def _up(
+    this: situation.Situation, finding: report.Finding, devices: list[str]
+) -> Iterator[action.Remedy]:
+    host = finding.host or ''
+    yield this.act(
+        action.Op.LINK_UP, finding, risk=_ON_PURPOSE, devices=devices
+    )
+    if this.replica(host).observed == situation.ACTIVE:
+        yield this.act(action.Op.RELOAD, finding)
+        yield action.Later(action.Op.ADD, host, 'when the device is up again')
+        return
+    # what the device sends by being up may mislead switches
+    yield from this.announce(finding)
+    yield action.Later(
+        action.Op.CLEAN, host, 'if the device gets an address by being up'
+    )
 
 
 def missing(

@@ -79,6 +79,27 @@ def leftover(
     yield from this.announce(finding)
 
 
+def left(
+    this: situation.Situation, finding: report.Finding
+) -> Iterator[action.Remedy]:
+    """A router that was taken off an L3 agent is given back to it.
+
+    What else is left is left to you: the node could not undo it, and says why.
+    """
+    errand = this.shown(finding.host).errand
+    if errand is None or not errand.owed:
+        yield this.leave(finding, 'the node could not undo it, and says why')
+        return
+    yield this.act(
+        action.Op.GIVE,
+        finding,
+        errand.owed,
+        waits_for=f'the L3 agent on {errand.owed} to build the router anew',
+        # the node that has the note
+        noted=finding.host,
+    )
+
+
 def configuration(
     this: situation.Situation, finding: report.Finding
 ) -> Iterator[action.Remedy]:

@@ -170,10 +170,16 @@ def alone(
     if not able:
         yield this.start_agent(finding)
         return
+    risks = [_GAP]
+    if this.keep is not None and set(able) != {this.keep}:
+        risks.append(
+            'which node is active then is for VRRP to choose: --keep only '
+            'says who keeps the addresses until then'
+        )
     yield this.provoke(
         finding,
         f'the L3 agents on {", ".join(able)} to start keepalived',
-        _GAP,
+        *risks,
     )
     for other in able:
         yield from this.perhaps_tell(other)

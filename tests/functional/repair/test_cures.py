@@ -142,6 +142,45 @@ class TestCures(base.RepairTest):
         self.assertEqual([active], self.lab.active_nodes(self.router))
         self.assert_as(before)
 
+    def test_devices_down_on_standby(self) -> None:
+        """The gateway's stays down, as older agents keep it on purpose."""
+        active, (standby, _) = self.settled()
+        before = self.snapshots()
+        replica = self.lab.nodes[standby].router(self.router)
+        devices = {device for device, _ in replica.expected()}
+        (gateway,) = (name for name in devices if name.startswith('qg-'))
+        internal = {name for name in devices if name.startswith('qr-')}
+        for device in (gateway, *internal):
+            replica.run(['ip', 'link', 'set', device, 'down'])
+        repaired = self.cured(
+            (standby, 'link-up'),
+            (active, 'announce'),
+            # an address that a device gets by being up
+            perhaps=((standby, 'clean'), (active, 'report')),
+        )
+        up = repaired.row['Actions'][0]
+        self.assertEqual(internal, set(up['details']['devices']))
+        self.assertNotIn((gateway, True), self.snapshot(standby).links)
+        replica.run(['ip', 'link', 'set', gateway, 'up'])
+        self.assertEqual([active], self.lab.active_nodes(self.router))
+        self.assert_as(before)
+
+    def test_configuration_that_cannot_be_used(self) -> None:
+        """It is cured, and so is what is wrong on another node."""
+        active, (standby, _) = self.settled()
+        before = self.snapshots()
+        node = self.lab.nodes[standby]
+        path = f'{node.router(self.router).folder}/keepalived.conf'
+        node.run(['truncate', '--size=0', path])
+        address = self.lab.facts['floating_ip'] + '/32'
+        replica = self.lab.nodes[active].router(self.router)
+        (device,) = (d for d, a in replica.expected() if a == address)
+        replica.run(['ip', 'address', 'del', address, 'dev', device])
+        self.assertIn(('RHA605', standby), self.check('--recheck', '0').found)
+        self.cured((None, 'provoke'), (active, 'add'), (active, 'announce'))
+        self.assertIn((device, address), replica.addresses())
+        self.assert_as(before)
+
     def test_namespace_deleted_on_standby(self) -> None:
         active, (standby, _) = self.settled()
         before = self.snapshots()

@@ -12,6 +12,9 @@
 
 """openstack router ha evacuate --disable-agent."""
 
+import sys
+
+from osc_ha_router import errors
 from tests.unit import lines
 from tests.unit import neutron
 from tests.unit.commands import move
@@ -146,6 +149,41 @@ class DisableAgentTest(move.FleetTest):
         self.assertIn('verified', result.stdout)
         self.assertIn('Its L3 agent is not disabled', result.stdout)
         self.assertNotIn('--enable', result.stdout)
+
+    def test_nobody_knows(self):
+        """Neutron may have done it, and not said so."""
+        self.status = 504
+        result = self.run_it('--auto-approve', code=3)
+        self.assertIn('It is not known whether the L3 agent', result.stdout)
+        self.assertIn(f'--enable {self.agent["id"]}\n', result.stdout)
+
+    def test_interrupted_meanwhile(self):
+        """How to undo it is said before, and at the end."""
+        said = []
+
+        def put(request, context):
+            said.append(sys.stderr.getvalue())
+            raise KeyboardInterrupt
+
+        url = f'{neutron.NEUTRON}/v2.0/agents/{self.agent["id"]}'
+        self.neutron.mock.put(url, json=put)
+        result = self.run_it('--auto-approve', code=3)
+        undo = f'openstack network agent set --enable {self.agent["id"]}'
+        self.assertIn(undo, said[0])
+        self.assertIn('verified', result.stdout)
+        self.assertIn(f'\n  {undo}\n', result.stdout)
+
+    def test_last_look_fails(self):
+        self.last_look(errors.CloudError('Neutron is down'))
+        result = self.run_it('--auto-approve', code=3)
+        self.assertEqual([], self.asked)
+        self.assertIn('verified', result.stdout)
+        text = ' '.join(result.stdout.split())
+        self.assertIn(
+            f'It is not proven that {self.active} is empty: Neutron is down',
+            text,
+        )
+        self.assertIn('Nothing was done to its L3 agent', text)
 
     def test_not_without_the_option(self):
         self.ran('evacuate', self.active, '--auto-approve')

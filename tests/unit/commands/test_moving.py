@@ -20,6 +20,7 @@ import time
 
 import fixtures
 
+from osc_ha_router import errors
 from osc_ha_router.commands import moved as output
 from osc_ha_router.commands import moving
 from osc_ha_router.commands import progress
@@ -267,24 +268,86 @@ class InterruptTest(move.FleetTest):
 
     def test_during_the_last_look(self):
         """What has moved is shown all the same."""
-        looks = []
-        look = run.Fleet.look
+        self.last_look(KeyboardInterrupt())
+        result = self.ran('evacuate', self.active, '--auto-approve')
+        self.assertEqual(3, result.exit_code, result)
+        self.assertIn('verified', result.stdout)
+        self.assertIn('Interrupted', result.stdout)
 
-        def second_is_interrupted(fleet, *arguments):
-            looks.append(arguments)
-            if len(looks) == 2:
-                raise KeyboardInterrupt
-            return look(fleet, *arguments)
+    def test_last_look_fails(self):
+        self.last_look(errors.CloudUnreachable('Neutron is down'))
+        result = self.ran('evacuate', self.active, '--auto-approve')
+        self.assertEqual(3, result.exit_code, result)
+        self.assertIn('verified', result.stdout)
+        self.assertIn('is empty: Neutron is down', result.stdout)
+        # whoever did not ask for that is not told of it
+        self.assertNotIn('L3 agent', result.stdout)
+
+    def test_what_follows_fails(self):
+        """The table is shown all the same."""
+
+        def after(*_):
+            raise errors.CloudError('Neutron is down')
 
         self.useFixture(
             fixtures.MonkeyPatch(
-                'osc_ha_router.fleet.run.Fleet.look', second_is_interrupted
+                'osc_ha_router.commands.evacuate.EvacuateRouterHA.after',
+                after,
             )
         )
         result = self.ran('evacuate', self.active, '--auto-approve')
         self.assertEqual(3, result.exit_code, result)
         self.assertIn('verified', result.stdout)
-        self.assertIn('Interrupted', result.stdout)
+        self.assertIn('Neutron is down', result.stdout)
+
+    def test_during_the_last_move(self):
+        """All has moved, and nobody has looked whether it is empty."""
+        carry_out = run.Fleet.carry_out
+
+        def pressed(fleet, *arguments, **options):
+            yield from carry_out(fleet, *arguments, **options)
+            fleet.interrupt()
+
+        self.useFixture(
+            fixtures.MonkeyPatch(
+                'osc_ha_router.fleet.run.Fleet.carry_out', pressed
+            )
+        )
+        result = self.ran('evacuate', self.active, '--auto-approve')
+        self.assertEqual(3, result.exit_code, result)
+        self.assertIn('verified', result.stdout)
+        self.assertIn('is not proven', result.stdout)
+
+
+class UnseenTest(move.FleetTest):
+    """What nobody could see is not zero."""
+
+    def setUp(self):
+        super().setUp()
+        self.moving.dark.add(self.other)
+
+    def test_rebalance(self):
+        for options in (('--dry-run',), ('--auto-approve',)):
+            result = self.ran('rebalance', *options)
+            self.assertEqual(3, result.exit_code, result)
+            self.assertIn(f'{self.active}: 1\n', result.stdout)
+            self.assertIn(f'{self.other}: not known\n', result.stdout)
+            self.assertIn('is not proven that', result.stdout)
+            self.assertIn(self.other, result.stdout.split('not proven')[1])
+
+    def test_rebalance_of_what_somebody_knows_of(self):
+        result = self.ran('rebalance', '--dry-run', '--ignore', 'RHA901')
+        self.assertEqual(0, result.exit_code, result)
+        self.assertIn(f'{self.other}: not known\n', result.stdout)
+        self.assertNotIn('proven', result.stdout)
+
+    def test_evacuate(self):
+        """The other one is empty all the same."""
+        options = ('--ignore', 'RHA901', '--auto-approve')
+        result = self.ran('evacuate', self.active, *options)
+        self.assertEqual(0, result.exit_code, result)
+        self.assertIn(f'{self.active}: 1 -> 0\n', result.stdout)
+        self.assertIn(f'{self.other}: not known\n', result.stdout)
 
 
 class ExitCodeTest(move.FailoverTest):

@@ -13,6 +13,8 @@
 """openstack router ha repair, as users and scripts see it."""
 
 import io
+import time
+from unittest import mock
 
 import fixtures
 
@@ -255,6 +257,61 @@ class RepairTest(base.CloudTest):
         self.nodes.fault(
             self.active, 'add', trouble=lines.trouble(self.active)
         )
+        row = self.row('--timeout', '10', code=4)
+        self.assertEqual('incomplete', row['Result'])
+        add = row['Actions'][0]
+        # what was asked for may have been done
+        self.assertEqual((True, True), (add['failed'], add['changed']))
+
+    def test_refused_in_the_middle(self):
+        self.nodes.fault(
+            self.active,
+            'add',
+            trouble=lines.refusal(self.active, 'unsafe', 'it is passive'),
+        )
         row = self.row('--timeout', '10', code=1)
         self.assertEqual('failed', row['Result'])
-        self.assertTrue(row['Actions'][0]['failed'])
+        add = row['Actions'][0]
+        self.assertEqual((True, False), (add['failed'], add['changed']))
+
+    def think(self, seconds: float, meanwhile=lambda: None) -> None:
+        """Let somebody think so long before saying yes."""
+        clock = [time.monotonic]
+
+        class Thinking(move.Terminal):
+            def readline(self, size=-1):
+                meanwhile()
+                clock[0] = lambda: time.monotonic() + seconds
+                return super().readline(size)
+
+        self.stdin(Thinking('yes\n'))
+        self.useFixture(
+            fixtures.MockPatchObject(
+                repair, 'time', mock.Mock(monotonic=lambda: clock[0]())
+            )
+        )
+
+    def test_long_thought(self):
+        """It is looked at once more, and done if it is the same."""
+        self.think(31)
+        result = self.repair(approve=False)
+        self.assertEqual(0, result.exit_code, result)
+        self.assertIn('looking again', result.stderr)
+
+    def test_short_thought(self):
+        self.think(29)
+        result = self.repair(approve=False)
+        self.assertEqual(0, result.exit_code, result)
+        self.assertNotIn('looking again', result.stderr)
+
+    def test_long_thought_and_all_is_different(self):
+        self.think(
+            31,
+            lambda: self.nodes.edit(
+                lambda s: s.with_address(self.standby, self.well.internal)
+            ),
+        )
+        result = self.repair(approve=False)
+        self.assertEqual(1, result.exit_code, result)
+        self.assertIn('nothing was done', result.stderr)
+        self.assertEqual([], self.nodes.opened)

@@ -132,6 +132,23 @@ class PlanTest(testtools.TestCase):
         made = plan.rebalance(self.many(1), frozenset())
         self.assertEqual(((), ()), (made.moves, made.stuck))
 
+    def unseen(self, *ignore: str) -> report.Report:
+        return self.scene.with_unreachable(self.standbys[0]).judge(*ignore)
+
+    def test_what_nobody_can_see_is_not_zero(self):
+        made = plan.rebalance([self.unseen()], frozenset())
+        self.assertEqual(frozenset(self.standbys[:1]), made.unseen)
+        self.assertTrue(made.blind)
+        # unless somebody has said that it does not count
+        made = plan.rebalance([self.unseen('RHA901')], frozenset())
+        self.assertEqual(frozenset(self.standbys[:1]), made.unseen)
+        self.assertFalse(made.blind)
+
+    def test_evacuate_is_about_one_host(self):
+        made = plan.evacuate([self.unseen()], self.active, frozenset())
+        self.assertEqual(frozenset(self.standbys[:1]), made.unseen)
+        self.assertFalse(made.blind)
+
     def test_rebalance_leaves_the_ill(self):
         """A router that cannot be moved counts where it is, and is no fault."""
         ill = verdict.judge(

@@ -173,6 +173,21 @@ class TwoTest(ProcessesTest):
         self.known = {}
         self.refused(200)
 
+    def test_pid_file_that_is_out_of_date(self):
+        """It names neither: both would be taken for one too many."""
+        self.known = {100: 999, 200: 999}
+        self.refused(200)
+        error = self.assertRaises(
+            errors.ProgramError, lambda: self.end(100, 200, extra=True)
+        )
+        self.assertEqual(errors.UNSAFE, error.kind)
+        self.assertEqual([], self.signals)
+
+    def test_the_one_that_it_knows_is_stopped(self):
+        """The other one is all that could take over."""
+        self.here[1] = member(101, roles.VRRP, ppid=100, state='T')
+        self.refused(200)
+
     def test_not_on_the_active_node(self):
         self.passive = False
         self.refused(200)
@@ -208,6 +223,15 @@ class WakeTest(ProcessesTest):
         ]
         self.assertEqual({'pids': [100]}, self.wake(100, 101))
         self.assertEqual([(100, signal.SIGCONT)], self.signals)
+
+    def test_nobody_goes_on_if_one_must_not(self):
+        self.here = [
+            member(100, roles.PARENT, state='T'),
+            member(300, roles.MONITOR, state='T'),
+        ]
+        error = self.assertRaises(errors.ProgramError, self.wake, 100, 300)
+        self.assertEqual(errors.UNSAFE, error.kind)
+        self.assertEqual([], self.signals)
 
     def test_no_keepalived(self):
         self.here = [member(300, roles.MONITOR, state='T')]

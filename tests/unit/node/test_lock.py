@@ -187,7 +187,7 @@ class HoldTest(LockTest):
         self.assertEqual([], os.listdir(self.folder))
 
     def test_what_was_undone(self):
-        settled = recovery.Settled('bob', 'noon', ['it was put back'])
+        settled = recovery.Settled('bob', 'noon', ['it was put back'], None)
         self.useFixture(
             fixtures.MockPatchObject(recovery, 'settle', lambda *_: settled)
         )

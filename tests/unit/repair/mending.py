@@ -27,27 +27,24 @@ from osc_ha_router import errors
 from osc_ha_router.backends import base as backends
 from osc_ha_router.model import claim
 from osc_ha_router.model import view
-from osc_ha_router.node import errors as kinds
-from osc_ha_router.node import protocol
-from osc_ha_router.node import wanted
 from osc_ha_router.repair import course
+from osc_ha_router.repair import deeds
+from osc_ha_router.repair import ground
 from osc_ha_router.repair import plan
 from osc_ha_router.repair import result
 from osc_ha_router.repair import run
 from osc_ha_router.repair import stage
 from tests.unit import lines
 from tests.unit import moving
+from tests.unit.repair import mender
 from tests.unit.scene import Scene
 
 _TIMES: dict[Any, dict[str, float]] = {
     course: {'_SETTLE': 0.3, '_PATIENCE': 0.1, '_CALM': 0.02},
     run: {'_LOOK': 0.02, '_NEEDED': 0.5},
-    stage: {
-        'ANNOUNCE': 0.02,
-        'GUARD': 0.05,
-        '_GLANCE': 0.05,
-        'SPARE': 0.5,
-    },
+    deeds: {'ANNOUNCE': 0.02, 'GUARD': 0.05},
+    ground: {'GLANCE': 0.05},
+    stage: {'SPARE': 0.5},
 }
 
 
@@ -56,165 +53,6 @@ def quick(case: testtools.TestCase) -> None:
     for module, times in _TIMES.items():
         for name, seconds in times.items():
             case.useFixture(fixtures.MockPatchObject(module, name, seconds))
-
-
-class Line(lines.Line):
-    """A node program that can be asked to mend something."""
-
-    def _answer(
-        self,
-        op: str,
-        fields: dict[str, Any],
-        until: backends.Deadline,
-        enough: Callable[[], bool] | None,
-    ) -> Iterator[dict[str, Any]]:
-        return super()._answer(op.replace('-', '_'), fields, until, enough)
-
-    def _begin(self, fields: dict[str, Any]) -> dict[str, Any]:
-        assert fields['bare'] is True
-        if self._fit():
-            return super()._begin(fields)
-        if self.host in self._nodes.locks:
-            raise kinds.ProgramError(kinds.LOCKED, 'somebody has it')
-        self._nodes.locks[self.host] = (fields['by'], 'now')
-        self._begun = True
-        return {
-            'undone': [],
-            'keepalived': [],
-            'sha256': None,
-            'priority': None,
-            'nopreempt': None,
-            'advert_int': None,
-            'namespace': None,
-        }
-
-    def _quiet(self, fields: dict[str, Any]) -> dict[str, Any]:
-        if not self._fit():
-            raise kinds.ProgramError(kinds.ABSENT, 'there is nothing')
-        return super()._quiet(fields)
-
-    def _clean(self, fields: dict[str, Any]) -> dict[str, Any]:
-        held = self._held()
-        places = wanted.addresses(fields)
-        gone = [each for each in places if each in held]
-        self._nodes.edit(
-            lambda s: s.without_address(self.host, *(a for _, a in gone))
-        )
-        for destination, _, _ in wanted.routes(fields):
-            self._nodes.edit(
-                lambda s, d=destination: s.without_route(self.host, d)
-            )
-        self._nodes.edit(lambda s: s.with_state_file(self.host, 'backup'))
-        return {
-            'addresses': [{'device': d, 'address': a} for d, a in gone],
-            'routes': fields.get('routes', []),
-        }
-
-    def _add(self, fields: dict[str, Any]) -> dict[str, Any]:
-        lost = [p for p in wanted.addresses(fields) if p not in self._held()]
-        for device, address in lost:
-            self._nodes.edit(
-                lambda s, d=device, a=address: s.with_address(self.host, a, d)
-            )
-        return {'addresses': [{'device': d, 'address': a} for d, a in lost]}
-
-    def _reload(self, fields: dict[str, Any]) -> dict[str, Any]:
-        routes = self._nodes.well.shown(self.host).routes
-        self._nodes.edit(lambda s: s.with_view(self.host, routes=routes))
-        return {'pids': [1234]}
-
-    def _link_up(self, fields: dict[str, Any]) -> dict[str, Any]:
-        device = wanted.device(fields)
-        self._nodes.edit(
-            lambda s: s.with_link(self.host, device, up=True, oper='UP')
-        )
-        return {'changed': True}
-
-    def _forward(self, fields: dict[str, Any]) -> dict[str, Any]:
-        on = ('all',) if fields['device'] == 'all' else ()
-        self._nodes.edit(lambda s: s.with_view(self.host, ipv6_forwarding=on))
-        return {'on': bool(on), 'changed': True}
-
-    def _end(self, fields: dict[str, Any]) -> dict[str, Any]:
-        pids = wanted.pids(fields)
-        shown = self._nodes.scene.shown(self.host)
-        self._nodes.edit(
-            lambda s: s.with_view(
-                self.host,
-                processes=tuple(
-                    p for p in shown.processes or () if p.pid not in pids
-                ),
-            )
-        )
-        return {'pids': pids}
-
-    def _wake(self, fields: dict[str, Any]) -> dict[str, Any]:
-        for role in ('keepalived', 'keepalived-vrrp'):
-            self._nodes.edit(
-                lambda s, r=role: s.with_process(self.host, r, state='S')
-            )
-        return {'pids': wanted.pids(fields)}
-
-    def _report(self, fields: dict[str, Any]) -> dict[str, Any]:
-        nodes = self._nodes
-        if not self._fit():
-            raise kinds.ProgramError(kinds.ABSENT, 'there is no file')
-        told = dict(nodes.told.get(self.host, {}))
-        if told:
-            return {'state': 'backup', **told}
-        active = nodes.holds(self.host, nodes.well.vip)
-        nodes.edit(lambda s: moving.claimed(s, nodes.active))
-        nodes.edit(
-            lambda s: s.with_state_file(
-                self.host, 'primary' if active else 'backup'
-            ).without_processes(self.host, 'haproxy', 'radvd')
-        )
-        well = nodes.well.shown(nodes.well.reported)
-        shown = nodes.scene.shown(self.host)
-        helpers = [
-            process
-            for process in well.processes or ()
-            if active and process.role in ('haproxy', 'radvd')
-        ]
-        nodes.edit(
-            lambda s: s.with_view(
-                self.host,
-                processes=(*(shown.processes or ()), *helpers),
-                ipv6_forwarding=('all',),
-            )
-        )
-        return {
-            'state': 'primary' if active else 'backup',
-            'answered': True,
-            'known': True,
-        }
-
-    def _evict(self, fields: dict[str, Any]) -> dict[str, Any]:
-        whole = protocol.flag(fields, 'whole')
-        self._nodes.edit(lambda s: s.without_keepalived(self.host))
-        if whole:
-            self._nodes.remove(self.host)
-        return {
-            'pids': [] if whole else [1234, 1235],
-            'addresses': [],
-            'devices': ['qg-x'] if whole else [],
-            'namespace': whole,
-        }
-
-    def _fit(self) -> bool:
-        """Whether there is anything that could be changed for a while."""
-        shown = self._nodes.view(self.host)
-        return shown is not None and shown.keepalived_conf is not None
-
-    def _held(self) -> list[tuple[str, str]]:
-        shown = self._nodes.scene.shown(self.host)
-        return [(a.device, a.address) for a in shown.addresses or ()]
-
-    def undo(self) -> list[str]:
-        if self.host in self._nodes.gone:
-            # its view has gone with the namespace
-            self._raised = None
-        return super().undo()
 
 
 class Nodes(moving.Nodes):
@@ -236,7 +74,7 @@ class Nodes(moving.Nodes):
     def converse(
         self, host: str, deadline: backends.Deadline, stop: threading.Event
     ) -> Iterator[backends.Conversation]:
-        line = Line(self, host, stop)
+        line = mender.Line(self, host, stop)
         line.meet(self.faults.get((host, 'open'), lines.Fault()), deadline)
         self.opened.append(host)
         try:
@@ -271,6 +109,8 @@ class Neutron(moving.Living):
         self.refuses: errors.CloudError | None = None
         #: whether its agents do anything
         self.deaf = False
+        #: done when it has been asked to take a router off an agent
+        self.taken: Callable[[], object] = lambda: None
 
     def claims(self, names, *, project=None, host=None) -> claim.Claims:
         found = super().claims(names, project=project, host=host)
@@ -295,6 +135,13 @@ class Neutron(moving.Living):
             there = self.nodes.view(agent.host)
             if there is None:
                 continue
+            if there.keepalived_conf is None:
+                self.nodes.edit(
+                    lambda s, a=agent, c=shown.keepalived_conf: s.with_view(
+                        a.host, keepalived_conf=c, problems=()
+                    )
+                )
+                continue
             if any(p.role == 'keepalived' for p in there.processes or ()):
                 continue
             started = tuple(
@@ -313,8 +160,27 @@ class Neutron(moving.Living):
         for port_id in port_ids:
             self.nodes.edit(lambda s, p=port_id: s.with_port(p, host=host))
 
+    def hosts(self, router_id: str, host: str) -> bool:
+        if self.trouble:
+            raise self.trouble
+        agents = self.nodes.scene.router.agents or ()
+        return host in [agent.host for agent in agents]
+
     def reseat(self, router_id: str, host: str) -> None:
         self._note('reseat', router_id, host)
+        self.taken()
+        self._build(host)
+
+    def give(self, router_id: str, host: str) -> None:
+        self._note('give', router_id, host)
+        well = self.nodes.well.router
+        self.nodes.edit(
+            lambda s: s.with_router(agents=well.agents, ports=well.ports)
+        )
+        self._build(host)
+
+    def _build(self, host: str) -> None:
+        """Its agent builds the router anew."""
         fresh = self.nodes.well.shown(host)
         self.nodes.edit(
             lambda s: s.with_host(host, views=(fresh,), residents=())
@@ -399,3 +265,22 @@ class MendTest(testtools.TestCase):
 
     def steps(self, mended: result.Result) -> list[tuple[str, str | None]]:
         return [(s.action.op.value, s.action.host) for s in mended.steps]
+
+
+class FailTest(MendTest):
+    """Nothing is said to be unchanged of which that is not known."""
+
+    def failed(self, mended: result.Result, *words: str) -> result.Step:
+        """Return the one step that failed, after which others are well."""
+        (step,) = [step for step in mended.steps if step.failed]
+        for word in words:
+            self.assertIn(word, step.words)
+        return step
+
+    def assert_incomplete(self, mended: result.Result, *words: str) -> None:
+        self.assert_outcome('INCOMPLETE', 4, mended)
+        self.assertTrue(self.failed(mended, *words).changed)
+
+    def assert_unchanged(self, mended: result.Result, *words: str) -> None:
+        self.assert_outcome('FAILED', 1, mended)
+        self.assertFalse(self.failed(mended, *words).changed)

@@ -175,6 +175,18 @@ class RoleTest(base.PlanTest):
             self.assertNotIn((Op.CLEAN, keep), found)
             # then the agents start keepalived, one of which takes over
             self.assertIn((Op.PROVOKE, None), found)
+            # which one that is nobody has said
+            risks = ' '.join(found[Op.PROVOKE, None].risks)
+            self.assertIn('for VRRP to choose', risks)
+
+    def test_keep_where_nobody_else_could_follow(self):
+        scene = self.stale().without_keepalived(self.active)
+        for host in (self.active, self.other):
+            scene = scene.with_agent(host, alive=False)
+        found = self.planned(scene, keep=self.standby)
+        risks = ' '.join(found[Op.PROVOKE, None].risks)
+        self.assertIn('7 s', risks)
+        self.assertNotIn('VRRP to choose', risks)
 
     def test_keep_what_is_not_right(self):
         for host, words in (

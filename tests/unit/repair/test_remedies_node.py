@@ -16,6 +16,7 @@ import dataclasses
 
 from osc_ha_router.model import view
 from tests.unit.repair import base
+from tests.unit.scene import Scene
 
 Op = base.Op
 
@@ -70,8 +71,64 @@ class DeviceTest(base.PlanTest):
     def test_device_down_on_standby(self):
         device = self.healthy.device(self.standby, 'qr-')
         scene = self.healthy.with_link_down(self.standby, device)
-        self.assert_planned(scene, (Op.LINK_UP, self.standby))
+        self.assert_planned(
+            scene, (Op.LINK_UP, self.standby), (Op.ANNOUNCE, self.active)
+        )
         self.assertIn((Op.CLEAN, self.standby), self.later(scene))
+
+    def without_gateway(self, host: str) -> Scene:
+        """As the L3 agent keeps a standby from Queens to Yoga."""
+        device = self.healthy.device(host, 'qg-')
+        return self.healthy.with_link_down(host, device)
+
+    def up(self, scene: Scene, host: str) -> list[str]:
+        return list(self.planned(scene)[Op.LINK_UP, host].fields['devices'])
+
+    def test_gateway_device_that_is_down_on_purpose(self):
+        """Up on a standby it would send from the MAC of the active node."""
+        scene = self.without_gateway(self.standby)
+        self.assertTrue(base.make(scene).healthy)
+        device = self.healthy.device(self.standby, 'qr-')
+        down = scene.with_link_down(self.standby, device)
+        self.assertEqual([device], self.up(down, self.standby))
+        # it is not what has no carrier, nor what is missing
+        self.assert_planned(
+            scene.without_link(self.standby, device),
+            (Op.RESEAT, self.standby),
+        )
+        self.assert_left(
+            scene.with_link(self.standby, device, oper='DOWN'),
+            'RHA406',
+            words='L2 agent',
+        )
+
+    def test_gateway_device_that_is_needed(self):
+        internal = self.healthy.device(self.standby, 'qr-')
+        gateway = self.healthy.device(self.standby, 'qg-')
+        scene = self.without_gateway(self.standby).with_link_down(
+            self.standby, internal
+        )
+        followed = scene.with_conf(
+            self.standby,
+            tracked=(*scene.conf(self.standby).tracked, gateway),
+        )
+        self.assertEqual(
+            {internal, gateway}, set(self.up(followed, self.standby))
+        )
+        scene = self.without_gateway(self.active)
+        self.assertEqual(
+            [self.healthy.device(self.active, 'qg-')],
+            self.up(scene, self.active),
+        )
+
+    def test_gateway_device_where_nobody_knows_who_is_active(self):
+        scene = self.without_gateway(self.active).with_view(
+            self.active, processes=None
+        )
+        made = base.make(scene)
+        self.assertEqual((), made.actions)
+        reasons = {each.code: each.reason for each in made.refusals}
+        self.assertIn('not known', reasons['RHA403'])
 
     def test_device_missing(self):
         device = self.healthy.device(self.standby, 'qr-')
@@ -200,6 +257,51 @@ class ResidueTest(base.PlanTest):
             {'namespace': f'qrouter-{scene.router.id}'},
             found[Op.EVICT, self.standby].fields,
         )
+
+    def test_leftover_says_what_is_asked_of_neutron(self):
+        scene = self.healthy.without_agents(self.standby)
+        what = self.planned(scene)[Op.EVICT, self.standby].what
+        self.assertIn('give it to the agent for a moment', what)
+        self.assertIn('take it off', what)
+
+    def owing(self, scene: Scene, host: str) -> Scene:
+        """A repair was killed before a router was given back to a host."""
+        return scene.with_view(
+            self.active,
+            errand=view.Errand('me', 'now', 'left', 'cut off', host),
+        )
+
+    def test_not_given_back(self):
+        scene = self.healthy.without_agents(self.standby)
+        scene = self.owing(scene.without_namespace(self.standby), self.standby)
+        found = self.assert_planned(scene, (Op.GIVE, self.standby))
+        give = found[Op.GIVE, self.standby]
+        self.assertEqual({'noted': self.active}, give.fields)
+        self.assertEqual(('RHA609',), give.codes)
+        # its agent has not removed it yet, and is to get it
+        scene = self.owing(
+            self.healthy.without_agents(self.standby), self.standby
+        )
+        self.assertEqual({(Op.GIVE, self.standby)}, set(self.planned(scene)))
+
+    def test_given_back(self):
+        """The agent builds it, for which it has time."""
+        scene = self.healthy.without_namespace(self.standby)
+        self.assert_planned(
+            scene,
+            (Op.WAIT, self.standby),
+            tried={(Op.GIVE, self.standby): False},
+        )
+        self.assertEqual(
+            {(Op.GIVE, self.standby)},
+            set(self.planned(self.owing(scene, self.standby))),
+        )
+
+    def test_one_at_a_time(self):
+        """Nothing else is taken off as long as one is not given back."""
+        scene = self.healthy.without_namespace(self.standby)
+        found = self.planned(self.owing(scene, self.other))
+        self.assertEqual({(Op.GIVE, self.other)}, set(found))
 
     def test_leftover_that_is_active_as_well(self):
         """It is wrong, whatever it shows: nothing is contested."""
