@@ -12,6 +12,7 @@
 
 """Sphinx configuration; run ``tox -e docs``."""
 
+from importlib import metadata
 import pathlib
 import sys
 
@@ -28,6 +29,8 @@ extensions = [
 project = 'osc-ha-router'
 author = 'osc-ha-router developers'
 copyright = '2026, osc-ha-router developers'  # noqa: A001
+# The extension "pages" needs the package, so it is always installed.
+version = release = metadata.version('osc-ha-router')
 
 exclude_patterns = ['samples', '**/*.inc']
 # options are written with two hyphens, which are not a dash

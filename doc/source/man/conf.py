@@ -16,8 +16,28 @@ It needs nothing but Sphinx: neither the theme and the extensions of the other
 pages nor the package.
 """
 
+import email
+from importlib import metadata
+import pathlib
+
+
+def _version() -> str:
+    """Return the version: of this sdist, else of what is installed.
+
+    Empty in a checkout from which nothing was installed: only pbr knows then.
+    """
+    told = pathlib.Path(__file__).resolve().parents[3] / 'PKG-INFO'
+    if told.is_file():
+        return email.message_from_bytes(told.read_bytes())['Version'] or ''
+    try:
+        return metadata.version('osc-ha-router')
+    except metadata.PackageNotFoundError:
+        return ''
+
+
 project = 'openstack-router-ha'
 author = 'osc-ha-router developers'
+version = release = _version()
 root_doc = 'openstack-router-ha'
 # options are written with two hyphens, which are not a dash
 smartquotes = False
