@@ -19,7 +19,9 @@ it does hold names and addresses of the cloud. Version 1 readers leave out
 keys that they do not know; a change that they could misread gets version 2.
 """
 
+from collections.abc import Iterable
 from collections.abc import Iterator
+from collections.abc import Mapping
 from collections.abc import Sequence
 import contextlib
 import dataclasses
@@ -67,29 +69,110 @@ def now() -> str:
     return datetime.datetime.now(datetime.UTC).isoformat(timespec='seconds')
 
 
+def place(path: str) -> None:
+    """See that a capture can be written there, before there is one.
+
+    :raises CaptureError: when it cannot
+    """
+    folder = os.path.dirname(path) or '.'
+    why = None
+    if not os.path.isdir(folder):
+        why = 'there is no such folder'
+    elif not os.access(folder, os.W_OK | os.X_OK):
+        why = 'you cannot write in that folder'
+    elif os.path.exists(path):
+        if not os.path.isfile(path):
+            why = 'it is not a file'
+        elif not os.access(path, os.W_OK):
+            why = 'there is a file that you cannot write'
+    if why is not None:
+        raise _unwritten(path, why)
+
+
 def save(capture: Capture, path: str) -> None:
     """Write a capture whole or not at all, readable to its owner only.
 
+    It is never in memory as a whole, and of many routers next to nothing is
+    unpacked for it.
+
     :raises CaptureError: when it cannot be written
     """
-    data = {'format': FORMAT, 'version': VERSION} | codec.encode(capture)
     folder = os.path.dirname(path) or '.'
     try:
         # mkstemp makes the file with mode 0600
         handle, temporary = tempfile.mkstemp(prefix='.capture-', dir=folder)
         try:
-            with os.fdopen(handle, 'w', encoding='utf-8') as file:
-                json.dump(data, file, indent=1)
-                file.write('\n')
+            with os.fdopen(handle, 'wb') as file:
+                file.writelines(_pieces(capture))
             os.replace(temporary, path)
         except BaseException:
             os.unlink(temporary)
             raise
     except OSError as exc:
-        raise errors.CaptureError(
-            f'The capture cannot be written to {text.clean(path)!r}: '
-            f'{exc.strerror}'
-        ) from None
+        raise _unwritten(path, exc.strerror or str(exc)) from None
+
+
+def _unwritten(path: str, why: str) -> errors.CaptureError:
+    return errors.CaptureError(
+        f'The capture cannot be written to {text.clean(path)!r}: {why}'
+    )
+
+
+def _pieces(capture: Capture) -> Iterator[bytes]:
+    """Yield the content of the file, a line for each router or view."""
+    claims = capture.claims
+    routers = ([codec.dumps(router)] for router in claims.routers)
+    hosts = (
+        _object(_fields(shown, views=_list(_views(shown))))
+        for shown in capture.hosts
+    )
+    yield from _object(
+        {'format': [codec.dumps(FORMAT)], 'version': [codec.dumps(VERSION)]}
+        | _fields(
+            capture,
+            claims=_object(_fields(claims, routers=_list(routers))),
+            hosts=_list(hosts),
+        )
+    )
+    yield b'\n'
+
+
+def _views(shown: view.HostView) -> Iterator[Iterable[bytes]]:
+    return ([content] for content in packing.texts(shown.views))
+
+
+def _fields(
+    value: Any, **pieces: Iterable[bytes]
+) -> dict[str, Iterable[bytes]]:
+    """Return field -> its JSON, in the pieces given or as a whole.
+
+    :param value: a dataclass
+    """
+    return {
+        # not before it is wanted
+        field.name: pieces.get(
+            field.name, map(codec.dumps, [getattr(value, field.name)])
+        )
+        for field in dataclasses.fields(value)
+    }
+
+
+def _object(fields: Mapping[str, Iterable[bytes]]) -> Iterator[bytes]:
+    before = b'{'
+    for name, pieces in fields.items():
+        yield before + codec.dumps(name) + b': '
+        yield from pieces
+        before = b', '
+    yield b'}'
+
+
+def _list(items: Iterable[Iterable[bytes]]) -> Iterator[bytes]:
+    before = b'['
+    for pieces in items:
+        yield before + b'\n'
+        yield from pieces
+        before = b','
+    yield b']' if before == b',' else b'[]'
 
 
 def load(path: str) -> Capture:
@@ -230,6 +313,7 @@ class CapturedCloud:
         if names:
             routers = [self._find(name, routers) for name in names]
         if project is not None:
+            self._check_project(project)
             routers = [r for r in routers if r.project_id == project]
         if host is not None:
             self._check_host(host)
@@ -242,6 +326,15 @@ class CapturedCloud:
         return dataclasses.replace(
             self._capture.claims, routers=tuple(unique.values())
         )
+
+    def _check_project(self, project: str) -> None:
+        known = {r.project_id for r in self._capture.claims.routers} - {None}
+        if project not in known:
+            raise errors.UsageError(
+                'The capture has no router of a project with the ID '
+                f'{text.clean(project)!r}, and no names of projects; there '
+                f'are {", ".join(sorted(filter(None, known))) or "none"}'
+            )
 
     def _check_host(self, host: str) -> None:
         known = {

@@ -93,6 +93,18 @@ def describe(setting: dataclasses.Field[Any]) -> str:
     return f'{text} (Env: {variable(setting.name)})'.replace('%', '%%')
 
 
+def brief(name: str, text: str = '') -> str:
+    """Return the help text of a command's own option for a setting.
+
+    :param text: what it is there, if not the same as everywhere
+    """
+    (setting,) = (field for field in fields() if field.name == name)
+    text = text or setting.metadata['help']
+    if setting.default:
+        text += f' (default: {setting.default:g})'
+    return text.replace('%', '%%')
+
+
 def load(
     options: Mapping[str, Any],
     entry: object,

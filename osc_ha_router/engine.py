@@ -16,19 +16,20 @@ from collections.abc import Callable
 from collections.abc import Collection
 from collections.abc import Sequence
 import dataclasses
+import threading
 import time
 from typing import Protocol
 
 from osc_ha_router import capture
 from osc_ha_router import interruption
-from osc_ha_router import means
-from osc_ha_router import substitutes
-from osc_ha_router import sweep
 from osc_ha_router.backends import base
 from osc_ha_router.diagnosis import verdict
 from osc_ha_router.model import claim
 from osc_ha_router.model import report
 from osc_ha_router.model import view
+from osc_ha_router.sweep import means
+from osc_ha_router.sweep import run as sweeping
+from osc_ha_router.sweep import substitutes
 
 
 class Source(Protocol):
@@ -51,7 +52,10 @@ class Service(Protocol):
     """Judges routers for callers who may not: the node agents' API."""
 
     def check(
-        self, question: 'Question', deadline: base.Deadline
+        self,
+        question: 'Question',
+        deadline: base.Deadline,
+        stop: threading.Event,
     ) -> tuple[report.Report, ...]:
         """Return its finished reports.
 
@@ -59,6 +63,7 @@ class Service(Protocol):
             judges for this caller. It finds projects and hosts by itself:
             ``project`` and ``host`` are not for it.
         :param deadline: bound for the whole answer
+        :param stop: ends every wait with Trouble when it is set
         :raises Trouble: of ``backends.base``, with the reason
         """
 
@@ -92,6 +97,10 @@ class Answer:
 
     reports: tuple[report.Report, ...]
     look: capture.Capture
+    #: hosts that could not be looked at, and no report says so
+    unseen: tuple[view.HostView, ...] = ()
+    #: whether there was no time for a verdict on some router
+    unjudged: bool = False
 
 
 class Engine:
@@ -100,6 +109,8 @@ class Engine:
     :param source: what Neutron says
     :param backend: what the nodes show
     :param notify: told in a sentence what takes time
+    :param warn: told in a sentence what is missing in the answer; by default
+        the same
     :param judge: makes the report on one router
     :param service: asked for reports on routers of which Neutron does not
         tell the caller where they are, and where Neutron cannot be reached
@@ -114,6 +125,7 @@ class Engine:
         backend: base.Backend,
         *,
         notify: Callable[[str], None] = lambda message: None,
+        warn: Callable[[str], None] | None = None,
         sleep: Callable[[float], None] = time.sleep,
         judge: Judge = verdict.judge,
         service: Service | None = None,
@@ -124,6 +136,7 @@ class Engine:
             source=source,
             backend=backend,
             notify=notify,
+            warn=warn or notify,
             sleep=sleep,
             judge=judge,
             service=service,
@@ -156,6 +169,8 @@ class Engine:
         return Answer(
             tuple(reports.values()),
             capture.Capture(work.claims, work.hosts, capture.now()),
+            work.unseen,
+            work.unjudged,
         )
 
     def sweep(
@@ -165,11 +180,11 @@ class Engine:
         recheck: bool = True,
         keep: bool = False,
         lean: bool = True,
-    ) -> sweep.Sweep:
+    ) -> sweeping.Sweep:
         """Return the work that ``check`` does, report by report.
 
         :param keep: whether what was seen is wanted when all is done
         """
-        return sweep.Sweep(
+        return sweeping.Sweep(
             self._means, question, recheck=recheck, keep=keep, lean=lean
         )

@@ -73,7 +73,7 @@ def count(answer: engine.Answer) -> tuple[Host, ...]:
     for item in answer.reports:
         for replica in item.replicas:
             there.setdefault(replica.host, []).append(_place(item, replica))
-    return tuple(
+    found = (
         _host(
             host,
             places,
@@ -82,6 +82,8 @@ def count(answer: engine.Answer) -> tuple[Host, ...]:
         )
         for host, places in sorted(there.items())
     )
+    # one without a verdict may be on any of them, as anything
+    return tuple(map(_uncounted, found) if answer.unjudged else found)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -95,15 +97,19 @@ class _Place:
 
 
 def _place(item: report.Report, replica: report.Replica) -> _Place:
-    found = [f for f in item.findings if f.host == replica.host]
     problem: bool | None = False
     if any(
         finding.severity.rank >= report.Severity.WARNING.rank
-        for finding in found
-        if not finding.ignored
+        for finding in item.findings
+        if finding.host == replica.host and not finding.ignored
     ):
         problem = True
-    elif any(f.severity == report.Severity.UNKNOWN for f in found):
+    elif any(
+        finding.severity == report.Severity.UNKNOWN
+        for finding in item.findings
+        # what Neutron did not tell may be missing on any of its nodes
+        if finding.host in (None, replica.host)
+    ):
         # to ignore that nobody looked does not make it known
         problem = None
     return _Place(
@@ -140,6 +146,12 @@ def _host(
         reachable=reachable,
         seconds=looked.seconds,
         failure=looked.failure,
+    )
+
+
+def _uncounted(host: Host) -> Host:
+    return dataclasses.replace(
+        host, active=None, standby=None, problems=None, orphans=None
     )
 
 

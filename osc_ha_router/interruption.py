@@ -90,8 +90,9 @@ class Interruption:
             except BaseException as exc:
                 future.set_exception(exc)
 
-        threading.Thread(target=work, name='call', daemon=True).start()
         with self.waiting():
+            # not begun if nobody waits for anything any more
+            threading.Thread(target=work, name='call', daemon=True).start()
             return future.result(max(until.left(), _LEAST))
 
     def _take(self, number: int, frame: types.FrameType | None) -> None:

@@ -159,6 +159,18 @@ def ids(views: Sequence[view.NodeView]) -> Sequence[str]:
     return [shown.router_id for shown in views]
 
 
+def texts(views: Sequence[view.NodeView]) -> Iterator[bytes]:
+    """Yield each view in JSON, one at a time.
+
+    :raises codec.DecodeError: for what was packed unread and is no view
+    """
+    if isinstance(views, Packed) and views.compressed:
+        # what was compressed was a view before
+        yield from map(zlib.decompress, views.texts)
+    else:
+        yield from map(codec.dumps, views)
+
+
 def only(
     views: Sequence[view.NodeView], routers: Collection[str]
 ) -> Sequence[view.NodeView]:

@@ -29,6 +29,7 @@ from urllib import parse
 
 from openstack import exceptions as sdk_exceptions
 
+from osc_ha_router.cloud import gaps
 from osc_ha_router.cloud import workers
 
 T = TypeVar('T')
@@ -99,14 +100,16 @@ class Api:
         self,
         call: 'Callable[[Api, Sequence[str]], T]',
         ids: Sequence[str],
-    ) -> Iterator[T]:
+    ) -> Sequence['tuple[Sequence[str], futures.Future[T | gaps.Gap]]']:
         """Ask about ids, in parts of a size that a URL takes.
 
         :param call: asks about some; begun at once for all parts
-        :return: what comes of each part; waits for it
+        :return: each part, and what will come of it
         """
-        parts = [self.submit(call, self, some) for some in split(ids)]
-        return (part.result() for part in parts)
+        return tuple(
+            (some, self.submit(gaps.kept, call, self, some))
+            for some in split(ids)
+        )
 
     def _get(self, path: str, params: Iterable[tuple[str, str]]) -> Json:
         with self._turns:

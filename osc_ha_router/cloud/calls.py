@@ -11,7 +11,7 @@
 # under the License.
 """Which routers there are, and what belongs to a few of them."""
 
-from collections.abc import Iterator
+from collections.abc import Mapping
 from collections.abc import Sequence
 import re
 
@@ -21,6 +21,8 @@ from osc_ha_router.cloud import api as neutron
 from osc_ha_router.cloud import bulk
 from osc_ha_router.cloud import convert
 from osc_ha_router.cloud import describe
+from osc_ha_router.cloud import details
+from osc_ha_router.cloud import gaps
 from osc_ha_router.model import claim
 
 _UUID = re.compile('[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}')
@@ -46,7 +48,13 @@ class Round:
         if host is not None:
             hosted = on_host(self._api, host, agents)
             routers = [r for r in routers if r['id'] in hosted]
-        described = tuple(self._describe(routers, named=True))
+        told = details.Details(
+            self._api, {r['id']: r for r in routers}, agents=bool(agents)
+        ).routers(doubtful=True)
+        for router in routers:
+            if told[router['id']] is None:
+                raise describe.refuse(router)
+        described = _there(told)
         if agents is None:
             return claim.Claims(described, None)
         return claim.Claims(
@@ -54,21 +62,43 @@ class Round:
         )
 
     def again(self, ids: Sequence[str]) -> tuple[claim.Router, ...]:
-        """Return routers that were known, without those that are gone."""
-        routers = [
-            router
-            for found in self._api.in_parts(bulk.routers_by_id, ids)
-            for router in found
-        ]
-        return tuple(self._describe(routers, named=False))
+        """Return routers that were known, without those that are gone.
+
+        What Neutron fails to tell is a gap of the router that it is about.
+
+        :raises SDKException, ClientException: it has failed to tell of all
+        """
+        said: dict[str, neutron.Json] = {}
+        untold: list[claim.Router] = []
+        parts = self._api.in_parts(bulk.routers_by_id, ids)
+        gaps.check(asked.result() for _, asked in parts)
+        for some, asked in parts:
+            found = asked.result()
+            if isinstance(found, gaps.Gap):
+                what = f'anything of it: {found.why}'
+                untold += [claim.untold(id_, what) for id_ in some]
+                continue
+            # None: the caller may not see whether it is HA
+            said |= {r['id']: r for r in found if r.get('ha') is not False}
+        now = details.Details(self._api, said).routers(doubtful=True)
+        return *_there(now), *untold
 
     def owners(self, ids: Sequence[str]) -> dict[str, str | None]:
-        """Return whose routers are, without those that are gone."""
-        return {
-            router['id']: convert.optional(router.get('project_id'))
-            for found in self._api.in_parts(bulk.owners, ids)
-            for router in found
-        }
+        """Return whose routers are, without those that are gone.
+
+        :raises SDKException, ClientException: it has failed to tell of some
+        """
+        owners: dict[str, str | None] = {}
+        for _, asked in self._api.in_parts(bulk.owners, ids):
+            found = asked.result()
+            if isinstance(found, gaps.Gap):
+                # one that is not in the answer would be taken to be gone
+                gaps.check([found])
+                continue
+            for router in found:
+                owner = convert.optional(router.get('project_id'))
+                owners[router['id']] = owner
+        return owners
 
     def _find(self, name: str, project_id: str | None) -> neutron.Json:
         found: list[neutron.Json] = []
@@ -95,49 +125,6 @@ class Round:
                 f'list --router {router["id"]} --long"'
             )
         return router
-
-    def _describe(
-        self, routers: list[neutron.Json], *, named: bool
-    ) -> Iterator[claim.Router]:
-        """Yield the routers that are ours.
-
-        :param named: refuse those that are not, instead of leaving them out
-        """
-        api = self._api
-        ids = [router['id'] for router in routers]
-        agents = {id_: api.submit(bulk.agents, api, id_) for id_ in ids}
-        # all are asked before the first answer is waited for
-        ports = api.in_parts(bulk.ports, ids)
-        floating_ips = api.in_parts(bulk.floating_ips, ids)
-        owned = {id_: found for part in ports for id_, found in part.items()}
-        translated = {
-            id_: found for part in floating_ips for id_, found in part.items()
-        }
-        networks = {
-            port.network_id
-            for found in owned.values()
-            for port in found
-            if port.owner == claim.HA_PORT
-        }
-        peers = describe.shared(
-            network
-            for part in api.in_parts(bulk.peers, sorted(networks))
-            for network in part.items()
-        )
-        for router in routers:
-            id_ = router['id']
-            hosting = agents[id_].result()
-            if isinstance(hosting, bulk.NoScheduler) or describe.ovn(hosting):
-                if named:
-                    raise describe.refuse(router)
-                continue
-            yield describe.router(
-                router,
-                hosting,
-                owned.get(id_, ()),
-                translated.get(id_, ()),
-                peers,
-            )
 
 
 def on_host(
@@ -166,3 +153,9 @@ def on_host(
 def living(agents: Sequence[neutron.Json]) -> list[neutron.Json]:
     """Return the agents that send heartbeats."""
     return [agent for agent in agents if agent.get('alive')]
+
+
+def _there(
+    routers: Mapping[str, claim.Router | None],
+) -> tuple[claim.Router, ...]:
+    return tuple(router for router in routers.values() if router is not None)

@@ -15,6 +15,7 @@
 from collections.abc import Iterator
 from collections.abc import Sequence
 import contextlib
+import re
 import threading
 from typing import Any
 
@@ -26,11 +27,18 @@ import requests
 from osc_ha_router import errors
 from osc_ha_router import text
 from osc_ha_router.cloud import api
+from osc_ha_router.cloud import bulk
+from osc_ha_router.cloud import caller
 from osc_ha_router.cloud import calls
+from osc_ha_router.cloud import convert
+from osc_ha_router.cloud import details
 from osc_ha_router.cloud import flow
 from osc_ha_router.cloud import trouble
 from osc_ha_router.cloud import workers
 from osc_ha_router.model import claim
+
+#: of a project, as Keystone makes them
+_ID = re.compile('[0-9a-f]{32}|[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}')
 
 #: API calls under way at once; a call of some 50 ms keeps one of Neutron's
 #: processes busy, of which a small cloud has about as many
@@ -104,13 +112,23 @@ class Cloud:
         with self._api() as asked:
             return calls.Round(asked).owners(ids)
 
+    def hosts(self) -> tuple[str, ...] | None:
+        """Ask for no more than where there are L3 agents.
+
+        :return: None: the caller may not know
+        :raises CloudError: when the API refuses or does not answer
+        """
+        with self._api() as asked:
+            agents = bulk.l3_agents(asked)
+        return None if agents is None else convert.hosts(agents)
+
     @contextlib.contextmanager
     def flow(
         self,
         *,
         project: str | None = None,
         host: str | None = None,
-        tell: flow.Tell = lambda done, total: None,
+        tell: details.Tell = lambda done, total: None,
     ) -> Iterator[flow.Flow]:
         """Ask for all routers, and have each as soon as it is known.
 
@@ -121,7 +139,8 @@ class Cloud:
         :raises CloudError: when the API refuses or does not answer at first
         """
         with self._api() as asked:
-            yield flow.Flow(asked, self._project_id(project), host, tell)
+            who = caller.of(self._conn.session)
+            yield flow.Flow(asked, self._project_id(project), host, tell, who)
 
     @contextlib.contextmanager
     def _api(self) -> Iterator[api.Api]:
@@ -138,8 +157,14 @@ class Cloud:
         try:
             found = identity.find_project(project, ignore_missing=False)
         except sdk_exceptions.ForbiddenException:
-            # a caller who may not look projects up can still give an id
-            return project
+            # a caller who may not look projects up can still give an id; a
+            # name would not match any router, without a word
+            if _ID.fullmatch(project):
+                return project
+            raise errors.UsageError(
+                'You may not look up projects by name: give the ID instead '
+                f'of {text.clean(project)!r}'
+            ) from None
         except sdk_exceptions.NotFoundException:
             raise errors.UsageError(
                 f'No project with a name or ID of {text.clean(project)!r}'

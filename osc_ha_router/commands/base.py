@@ -14,31 +14,16 @@
 
 import argparse
 from collections.abc import Callable
-from collections.abc import Iterator
-import contextlib
-import dataclasses
 import logging
-import time
 from typing import Any
 from typing import TYPE_CHECKING
 
-from osc_ha_router import capture
-from osc_ha_router import codec
 from osc_ha_router import config
 from osc_ha_router import engine
 from osc_ha_router import errors
 from osc_ha_router import interruption
-from osc_ha_router import served
-from osc_ha_router import sweep as sweeping
-from osc_ha_router import text
 from osc_ha_router.backends import base as backends
-from osc_ha_router.backends import registry
-from osc_ha_router.commands import columns
-from osc_ha_router.commands import progress
-from osc_ha_router.commands import services
 from osc_ha_router.diagnosis import catalogue
-from osc_ha_router.model import claim
-from osc_ha_router.model import report
 
 if TYPE_CHECKING:
     # brings openstacksdk, which a capture does not need
@@ -47,16 +32,6 @@ if TYPE_CHECKING:
     from osc_ha_router import cloud
 
 LOG = logging.getLogger(__name__)
-
-#: said below what was printed after Ctrl-C
-INCOMPLETE = (
-    'Interrupted: this is what was known by then; what was not is UNKNOWN'
-)
-
-#: the backend that is a service as well
-AGENT = 'agent'
-#: part of the time for one call of Neutron where somebody else can answer
-_NEUTRON = 0.25
 
 
 def seconds(value: str) -> float:
@@ -75,14 +50,6 @@ def bound(value: str) -> float:
     return number
 
 
-def listening(value: str) -> float:
-    """Parse a time to listen, which the node program bounds as well."""
-    number = seconds(value)
-    if number > 60:
-        raise argparse.ArgumentTypeError(f'{value} is not 0 to 60 seconds')
-    return number
-
-
 def code(value: str) -> str:
     """Parse the code or name of a finding."""
     entry = catalogue.by_code(value)
@@ -93,66 +60,27 @@ def code(value: str) -> str:
     return entry.code
 
 
-def add_reach_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of every command that reaches for nodes."""
+def add_reach_options(
+    parser: argparse.ArgumentParser, timeout: str = ''
+) -> None:
+    """Add the options of every command that reaches for nodes.
+
+    :param timeout: what ``--timeout`` bounds, in words, if not everything
+    """
     parser.add_argument(
-        '--backend',
-        metavar='<name>',
-        help='How to look at the nodes: ssh, agent or another one that is '
-        'installed (default: ssh, and where Neutron does not tell you where '
-        'routers are, the reports of the node agents)',
+        '--backend', metavar='<name>', help=config.brief('backend')
     )
     parser.add_argument(
         '--timeout',
         metavar='<seconds>',
         type=bound,
-        help='Bound for everything (default: 120)',
+        help=config.brief('timeout', timeout),
     )
     parser.add_argument(
         '--probe-timeout',
         metavar='<seconds>',
         type=bound,
-        help='Bound for one node (default: 15)',
-    )
-
-
-def add_look_options(parser: argparse.ArgumentParser) -> None:
-    """Add the options of every command that only looks at routers."""
-    add_reach_options(parser)
-    parser.add_argument(
-        '--listen',
-        metavar='<seconds>',
-        type=listening,
-        default=0.0,
-        help='Listen for VRRP advertisements on each node this long first',
-    )
-    parser.add_argument(
-        '--recheck',
-        metavar='<seconds>',
-        type=seconds,
-        default=10.0,
-        help='Look again after this time before reporting what may be a '
-        'change under way; 0: do not (default: 10)',
-    )
-    parser.add_argument(
-        '--ignore',
-        metavar='<code>',
-        type=code,
-        action='append',
-        default=[],
-        help='Show this finding but do not count it (repeat for several)',
-    )
-    parser.add_argument(
-        '--save',
-        metavar='<file>',
-        help='Save what was seen as a capture, which holds names and '
-        'addresses of the cloud but no credentials',
-    )
-    parser.add_argument(
-        '--capture',
-        metavar='<file>',
-        help='Judge a saved capture instead of a cloud, or example:<name> '
-        'for one that is shipped; no credentials needed',
+        help=config.brief('probe_timeout'),
     )
 
 
@@ -221,177 +149,6 @@ class Reach:
         """Return the SDK's connection, after ``cloud``."""
         conn: connection.Connection = self.app.client_manager.sdk_connection
         return conn
-
-
-class Look(Reach):
-    """A mixin for commands that look at routers.
-
-    Such a command needs a cloud only without ``--capture``, which is known
-    after parsing, so it signs on by itself.
-    """
-
-    auth_required = False
-    #: whether finished reports will do, made by the node agents for callers
-    #: who may not see where routers are
-    served = True
-
-    #: ends the waiting where there is a use for what is known by then
-    stop: interruption.Interruption = interruption.Never()
-    #: what ``reports`` is at
-    sweep: sweeping.Sweep
-    #: when that was seen, if it is a capture
-    taken_at: str | None = None
-    #: of its routers, by id, what to call them; from the first report on
-    titles: dict[str, str]
-    #: keeps whoever waits company
-    company: progress.Progress
-
-    def answer(
-        self, parsed_args: argparse.Namespace, question: engine.Question
-    ) -> engine.Answer:
-        """Gather and judge, and save the look if that was asked for.
-
-        The reports on all routers come without the views that they rest on.
-
-        :raises Error: see ``osc_ha_router.errors``
-        """
-        with self._company(parsed_args) as company, _reading(parsed_args):
-            work = self._work(parsed_args, question, company)
-            answer = work.machine.check(
-                work.question, recheck=work.recheck, lean=not question.names
-            )
-            self.titles = columns.titles(answer.reports)
-        if work.taken_at is not None:
-            taken = dataclasses.replace(answer.look, taken_at=work.taken_at)
-            answer = dataclasses.replace(answer, look=taken)
-        if parsed_args.save is not None:
-            capture.save(answer.look, parsed_args.save)
-        return answer
-
-    def reports(
-        self, parsed_args: argparse.Namespace, question: engine.Question
-    ) -> Iterator[report.Report]:
-        """Do the same and yield the reports, each as soon as it is final.
-
-        What is shown on the way ends when the first one is there and the
-        reader prints it, or with the last one.
-
-        :raises Error: see ``osc_ha_router.errors``
-        """
-        saves = parsed_args.save is not None
-        with self._company(parsed_args) as company, _reading(parsed_args):
-            self.company, self.titles = company, {}
-            work = self._work(parsed_args, question, company)
-            self.taken_at = work.taken_at
-            self.sweep = work.machine.sweep(
-                work.question, recheck=work.recheck, keep=saves
-            )
-            for item in self.sweep.reports():
-                self.titles = self.titles or columns.telling(self.sweep.names)
-                yield item
-        if saves:
-            look = capture.Capture(
-                self.sweep.claims,
-                self.sweep.hosts,
-                work.taken_at or capture.now(),
-            )
-            capture.save(look, parsed_args.save)
-
-    def title(self, router: claim.Router) -> str:
-        """Return what to call a router among those that there are."""
-        return self.titles.get(router.id) or router.name or router.id
-
-    def _company(self, parsed_args: argparse.Namespace) -> progress.Progress:
-        verbosity = self.app.options.verbose_level
-        return progress.Progress(progress.wanted(parsed_args, verbosity))
-
-    def _work(
-        self,
-        parsed_args: argparse.Namespace,
-        question: engine.Question,
-        company: progress.Progress,
-    ) -> '_Work':
-        if parsed_args.capture is not None:
-            captured = capture.load(parsed_args.capture)
-            machine = engine.Engine(
-                capture.CapturedCloud(captured),
-                capture.CapturedNodes(captured),
-                stop=self.stop,
-            )
-            # a capture does not change however long one waits
-            return _Work(machine, question, False, captured.taken_at)
-        began = time.monotonic()
-        settings = self.settings(parsed_args)
-        service = self._service(settings, parsed_args.save is not None)
-        patience = settings.timeout
-        if service is not None and served.replaceable(question):
-            # a Neutron that hangs is not to take all the time there is
-            patience *= _NEUTRON
-        try:
-            source = self.cloud(patience, self.stop)
-        except KeyboardInterrupt:
-            if not self.stop.wanted:
-                raise
-            raise errors.Interrupted(
-                'Interrupted before signing on was done'
-            ) from None
-        machine = engine.Engine(
-            source,
-            registry.load(settings, self.connect),
-            notify=company.say,
-            service=service,
-            progress=company.tell,
-            stop=self.stop,
-        )
-        left = question.timeout - (time.monotonic() - began)
-        return _Work(
-            machine, dataclasses.replace(question, timeout=max(left, 0.1))
-        )
-
-    def _service(
-        self, settings: config.Settings, saves: bool
-    ) -> engine.Service | None:
-        # whoever chose another way to the nodes wants no other
-        if not self.served or settings.backend not in ('', AGENT):
-            return None
-        if saves:
-            return services.Unsaved()
-        return services.Agents(settings, self.connect)
-
-    def question(
-        self, parsed_args: argparse.Namespace, names: tuple[str, ...]
-    ) -> engine.Question:
-        """Return what the common options ask."""
-        settings = self.settings(parsed_args)
-        return engine.Question(
-            names=names,
-            ignore=frozenset(parsed_args.ignore),
-            listen=parsed_args.listen,
-            recheck=parsed_args.recheck,
-            timeout=settings.timeout,
-        )
-
-
-@contextlib.contextmanager
-def _reading(parsed_args: argparse.Namespace) -> Iterator[None]:
-    """Say so when a capture turns out to be none."""
-    try:
-        yield
-    except codec.DecodeError as exc:
-        raise errors.CaptureError(
-            f'{text.clean(parsed_args.capture)!r} is not a capture: {exc}'
-        ) from None
-
-
-@dataclasses.dataclass(frozen=True)
-class _Work:
-    """What is to be done, and with what."""
-
-    machine: engine.Engine
-    question: engine.Question
-    recheck: bool = True
-    #: when the capture was taken
-    taken_at: str | None = None
 
 
 def guarded(run: Callable[[], int]) -> int:

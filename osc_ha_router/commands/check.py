@@ -28,11 +28,14 @@ from osc_ha_router import interruption
 from osc_ha_router.commands import base
 from osc_ha_router.commands import columns
 from osc_ha_router.commands import listing
+from osc_ha_router.commands import looking
 from osc_ha_router.commands import nagios
 from osc_ha_router.commands import sentences
 from osc_ha_router.commands import textfile
 from osc_ha_router.commands import watch
+from osc_ha_router.diagnosis import catalogue
 from osc_ha_router.model import report
+from osc_ha_router.model import view
 
 LOG = logging.getLogger(__name__)
 
@@ -58,7 +61,7 @@ _REPLICA = len(': seen standby, claimed standby, agent dead')
 UNKNOWN, WARNING, ERROR = 3, 4, 5
 
 
-class CheckRouterHA(base.Look, listing.Listing):
+class CheckRouterHA(looking.Look, listing.Listing):
     """Check what HA routers really are.
 
     Compares what Neutron claims about each router with what the network
@@ -73,6 +76,8 @@ class CheckRouterHA(base.Look, listing.Listing):
 
     #: whether somebody did not wait for all of it
     _incomplete = False
+    #: nodes that could not be looked at, and no report says so
+    _unseen: Sequence[view.HostView] = ()
 
     def get_parser(self, prog_name: str) -> argparse.ArgumentParser:
         parser = super().get_parser(prog_name)
@@ -113,7 +118,7 @@ class CheckRouterHA(base.Look, listing.Listing):
             'something could not be looked at; never: exit with 0 '
             '(default: warning)',
         )
-        base.add_look_options(parser)
+        looking.add_look_options(parser)
         nagios.add_option(parser)
         textfile.add_option(parser)
         watch.add_option(parser)
@@ -124,8 +129,10 @@ class CheckRouterHA(base.Look, listing.Listing):
             return nagios.run(
                 parsed_args,
                 self.app.stdout,
-                lambda: self._reports_of(parsed_args),
-                exit_code,
+                lambda: self._whole(parsed_args),
+                lambda found: self._code(
+                    parsed_args, found.reports, found.unseen
+                ),
             )
         if parsed_args.watch is not None:
             return base.guarded(lambda: self._watch(parsed_args))
@@ -135,22 +142,28 @@ class CheckRouterHA(base.Look, listing.Listing):
             capture.keeping(parsed_args.capture is not None),
         ):
             code = super().run(parsed_args)
+            self._tell(self._unseen)
+            code = self.ended(code)
             if self._incomplete:
                 # last of all, as what is above may be screens long
-                LOG.warning(base.INCOMPLETE)
+                LOG.warning(looking.INCOMPLETE)
             return code
 
     def _watch(self, parsed_args: argparse.Namespace) -> int:
         def look(names: tuple[str, ...]) -> Sequence[report.Report]:
             parsed_args.routers = names
-            return self._reports_of(parsed_args)
+            answer = self._whole(parsed_args)
+            before = {shown.host for shown in self._unseen}
+            self._unseen = answer.unseen
+            self._tell([s for s in answer.unseen if s.host not in before])
+            return answer.reports
 
         return watch.run(
             parsed_args,
             self.app.stdout,
             look,
-            lambda reports: exit_code(reports, parsed_args.fail_on),
-            sentence,
+            lambda reports: self._code(parsed_args, reports, self._unseen),
+            sentences.sentence,
         )
 
     def take_action(
@@ -188,6 +201,8 @@ class CheckRouterHA(base.Look, listing.Listing):
             LOG.error(str(exc))
             self.exit_code = exc.exit_code
             return
+        self._unseen = self.sweep.unseen
+        severities |= blind(self._unseen, parsed_args.ignore)
         self.exit_code = code_of(severities, parsed_args.fail_on)
         if self.stop.wanted:
             self._incomplete = True
@@ -215,9 +230,8 @@ class CheckRouterHA(base.Look, listing.Listing):
             host=parsed_args.host,
         )
 
-    def _reports_of(
-        self, parsed_args: argparse.Namespace
-    ) -> tuple[report.Report, ...]:
+    def _whole(self, parsed_args: argparse.Namespace) -> engine.Answer:
+        """Return all that is found, when all of it is there."""
         if parsed_args.nagios and parsed_args.watch is not None:
             raise errors.UsageError(
                 f'{nagios.OPTION} looks once: leave out {watch.OPTION}'
@@ -230,7 +244,23 @@ class CheckRouterHA(base.Look, listing.Listing):
             for item in answer.reports:
                 written.add(item)
             written.write(answer.look.hosts, answer.look.taken_at)
-        return answer.reports
+        if self.unsaved is not None:
+            raise self.unsaved
+        return answer
+
+    def _code(
+        self,
+        parsed_args: argparse.Namespace,
+        reports: Iterable[report.Report],
+        unseen: Collection[view.HostView],
+    ) -> int:
+        besides = blind(unseen, parsed_args.ignore)
+        return exit_code(reports, parsed_args.fail_on, besides)
+
+    def _tell(self, unseen: Iterable[view.HostView]) -> None:
+        """Say which nodes without a row of their own were not looked at."""
+        for sentence in sentences.unseen(unseen):
+            LOG.warning(sentence)
 
     def words(self, width: int) -> Iterable[str]:
         return self._said.lines(width)
@@ -252,12 +282,31 @@ class CheckRouterHA(base.Look, listing.Listing):
         }
 
 
-def exit_code(reports: Iterable[report.Report], fail_on: str) -> int:
+def exit_code(
+    reports: Iterable[report.Report],
+    fail_on: str,
+    besides: Collection[report.Severity] = (),
+) -> int:
     """Return the exit code for what was found.
 
     :param fail_on: warning, error or never
+    :param besides: severities that count and are of no report
     """
-    return code_of(set().union(*map(counted, reports)), fail_on)
+    return code_of({*besides}.union(*map(counted, reports)), fail_on)
+
+
+def blind(
+    unseen: Collection[view.HostView], ignore: Collection[str]
+) -> set[report.Severity]:
+    """Return the severity of nodes that were not looked at, if it counts.
+
+    :param unseen: that no report is about
+    :param ignore: codes that do not count
+    """
+    if not unseen:
+        return set()
+    entry = catalogue.entries()['node-unreachable']
+    return set() if entry.code in ignore else {entry.severity}
 
 
 def counted(item: report.Report) -> set[report.Severity]:
@@ -265,9 +314,7 @@ def counted(item: report.Report) -> set[report.Severity]:
     return {f.severity for f in item.findings if not f.ignored}
 
 
-#: for whoever has reports and no command
-details = sentences.details
-sentence = sentences.sentence
+#: for repair and failover
 
 
 def code_of(found: Collection[report.Severity], fail_on: str) -> int:

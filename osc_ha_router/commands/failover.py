@@ -25,9 +25,9 @@ from osc_ha_router.backends import base as backends
 from osc_ha_router.backends import registry
 from osc_ha_router.commands import acting
 from osc_ha_router.commands import base
-from osc_ha_router.commands import check
 from osc_ha_router.commands import columns
 from osc_ha_router.commands import listing
+from osc_ha_router.commands import sentences
 from osc_ha_router.failover import plan as planning
 from osc_ha_router.failover import result as results
 from osc_ha_router.failover import run as running
@@ -214,4 +214,4 @@ def _details(done: results.Result, width: int) -> Iterable[str]:
         yield ''
         for note in done.notes:
             yield from acting.wrapped('- ', note, width)
-    yield from check.details([done.report], width)
+    yield from sentences.details([done.report], width)

@@ -25,8 +25,8 @@ from cliff import columns as cliff_columns
 from osc_ha_router import errors
 from osc_ha_router import hosts
 from osc_ha_router import interruption
-from osc_ha_router.commands import base
 from osc_ha_router.commands import listing
+from osc_ha_router.commands import looking
 from osc_ha_router.diagnosis import catalogue
 
 LOG = logging.getLogger(__name__)
@@ -49,7 +49,7 @@ NARROW = list(COLUMNS[:-1])
 UNKNOWN = 3
 
 
-class ListHost(base.Look, listing.Listing):
+class ListHost(looking.Look, listing.Listing):
     """List the network nodes: what each one does, and how well.
 
     Looks at every HA router that you can see, and counts for each node with
@@ -75,15 +75,15 @@ class ListHost(base.Look, listing.Listing):
             action='store_true',
             help='Show how long each look took in the table, too',
         )
-        base.add_look_options(parser)
+        looking.add_look_options(parser)
         return parser
 
     def run(self, parsed_args: argparse.Namespace) -> int:
         with interruption.Interruption() as self.stop:
-            code = super().run(parsed_args)
+            code = self.ended(super().run(parsed_args))
             if self._incomplete:
                 # last of all, as what is above may be screens long
-                LOG.warning(base.INCOMPLETE)
+                LOG.warning(looking.INCOMPLETE)
             return code
 
     def take_action(
@@ -91,7 +91,15 @@ class ListHost(base.Look, listing.Listing):
     ) -> tuple[Sequence[str], Iterable[Any]]:
         self.narrow(parsed_args, COLUMNS if parsed_args.long else NARROW)
         question = self.question(parsed_args, ())
-        self._hosts = hosts.count(self.answer(parsed_args, question))
+        self._hosts: tuple[hosts.Host, ...] = ()
+        try:
+            answer = self.answer(parsed_args, question)
+        except errors.Interrupted as exc:
+            # before there was a single router
+            LOG.error(str(exc))
+            self.exit_code = exc.exit_code
+            return COLUMNS, []
+        self._hosts = hosts.count(answer)
         if not self._hosts:
             # Neutron refuses some, and shows others an empty list
             raise errors.CloudError(

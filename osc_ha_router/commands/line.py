@@ -38,11 +38,18 @@ _NAME = 64
 Reports = Sequence[report.Report]
 
 
-def found(reports: Reports, state: int, encoding: str = 'utf-8') -> str:
+def found(
+    reports: Reports,
+    state: int,
+    encoding: str = 'utf-8',
+    unseen: Sequence[str] = (),
+) -> str:
     """Return the line for what was found.
 
     :param state: index of ``STATES``
     :param encoding: in which the line can be written
+    :param unseen: hosts without any of the routers that could not be looked
+        at
     """
     counts = {
         severity: sum(item.health == severity for item in reports)
@@ -62,11 +69,22 @@ def found(reports: Reports, state: int, encoding: str = 'utf-8') -> str:
         for severity in (report.Severity.INFO, report.Severity.OK)
         if counts[severity]
     ]
-    if state == UNKNOWN and not counts[report.Severity.UNKNOWN]:
+    if unseen:
+        parts.append(f'{_nodes(unseen)} not looked at')
+    elif state == UNKNOWN and not counts[report.Severity.UNKNOWN]:
         # with --fail-on error, a WARNING that does not count covers it
         parts.append('not all looked at')
     sentence = ', '.join(parts) or 'there is no HA router that you can see'
-    return _compose(state, sentence, _perfdata(reports, counts), encoding)
+    perfdata = _perfdata(reports, counts, unseen)
+    return _compose(state, sentence, perfdata, encoding)
+
+
+def _nodes(hosts: Sequence[str]) -> str:
+    """Return which nodes these are, in a few words."""
+    names = ', '.join(map(_short, sorted(hosts)[:_NAMED]))
+    more = len(hosts) - _NAMED
+    names += f' and {more} more' * (more > 0)
+    return f'{len(hosts)} node{"s" * (len(hosts) > 1)} ({names})'
 
 
 def _named(severity: report.Severity, reports: Reports) -> str:
@@ -88,7 +106,9 @@ def _worst(item: report.Report) -> str:
 
 
 def _perfdata(
-    reports: Reports, counts: dict[report.Severity, int]
+    reports: Reports,
+    counts: dict[report.Severity, int],
+    unseen: Sequence[str],
 ) -> dict[str, int]:
     replicas = [replica for item in reports for replica in item.replicas]
     return {
@@ -104,8 +124,10 @@ def _perfdata(
             )
         },
         'active': sum(len(item.active_hosts) == 1 for item in reports),
-        'hosts': len(_hosts(replicas)),
-        'unreachable': len(_hosts([r for r in replicas if r.failure])),
+        'hosts': len(_hosts(replicas).union(unseen)),
+        'unreachable': len(
+            _hosts([r for r in replicas if r.failure]).union(unseen)
+        ),
     }
 
 

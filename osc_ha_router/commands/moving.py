@@ -78,7 +78,9 @@ class MoveMany(acting.Act, base.Reach, listing.Listing, metaclass=abc.ABCMeta):
         acting.add_options(
             parser, ignore='Move routers in spite of this finding'
         )
-        base.add_reach_options(parser)
+        base.add_reach_options(
+            parser, timeout='Bound for one look, and for each move'
+        )
         return parser
 
     @abc.abstractmethod

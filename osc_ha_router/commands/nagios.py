@@ -24,6 +24,7 @@ from typing import Any
 from typing import NoReturn
 from typing import TextIO
 
+from osc_ha_router import engine
 from osc_ha_router import errors
 from osc_ha_router.commands import line
 
@@ -66,13 +67,13 @@ def add_option(parser: argparse.ArgumentParser) -> None:
 def run(
     parsed_args: argparse.Namespace,
     stream: TextIO,
-    look: Callable[[], line.Reports],
-    verdict: Callable[[line.Reports, str], int],
+    look: Callable[[], engine.Answer],
+    verdict: Callable[[engine.Answer], int],
 ) -> int:
     """Print the line, whatever happens, and return the exit code.
 
     :param look: makes the check
-    :param verdict: returns the check's exit code for reports and --fail-on
+    :param verdict: returns the check's exit code for what was found
     """
     encoding = _encoding(stream)
     try:
@@ -80,9 +81,10 @@ def run(
             raise errors.UsageError(
                 f'{OPTION} has a format of its own: leave out -f and -c'
             )
-        reports = look()
-        state = CODES[verdict(reports, parsed_args.fail_on)]
-        printed = line.found(reports, state, encoding)
+        answer = look()
+        state = CODES[verdict(answer)]
+        unseen = [shown.host for shown in answer.unseen]
+        printed = line.found(answer.reports, state, encoding, unseen)
     except (Exception, KeyboardInterrupt) as exc:
         LOG.debug('The check failed', exc_info=True)
         state, printed = line.UNKNOWN, line.failed(_why(exc), encoding)

@@ -74,7 +74,14 @@ class Progress:
             self._draw(what)
 
     def say(self, message: str) -> None:
-        """Say something that takes time, above the bars."""
+        """Say what takes time, above the bars; only to whoever waits."""
+        self._say(message, logging.INFO)
+
+    def warn(self, message: str) -> None:
+        """Say what is missing in the answer, to programs as well."""
+        self._say(message, logging.WARNING)
+
+    def _say(self, message: str, level: int) -> None:
         message = text.clean(message)
         with self._lock:
             if self._bars is not None:
@@ -84,7 +91,7 @@ class Progress:
             elif self._shown:
                 sys.stderr.write(message + '\n')
             else:
-                LOG.info(message)
+                LOG.log(level, message)
 
     def end(self) -> None:
         """Take the bars away; nothing is shown any more."""

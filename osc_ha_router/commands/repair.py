@@ -27,9 +27,9 @@ from osc_ha_router.backends import base as backends
 from osc_ha_router.backends import registry
 from osc_ha_router.commands import acting
 from osc_ha_router.commands import base
-from osc_ha_router.commands import check
 from osc_ha_router.commands import columns
 from osc_ha_router.commands import listing
+from osc_ha_router.commands import sentences
 from osc_ha_router.repair import action
 from osc_ha_router.repair import plan as planning
 from osc_ha_router.repair import result as results
@@ -307,7 +307,7 @@ def _details(done: results.Result, width: int) -> Iterator[str]:
             if (finding.code, finding.host) not in told
         ),
     )
-    yield from check.details([rest], width)
+    yield from sentences.details([rest], width)
 
 
 def _by_hand(refusals: Iterable[action.Refusal], width: int) -> Iterator[str]:

@@ -13,9 +13,11 @@
 
 from collections.abc import Iterable
 from collections.abc import Iterator
+from collections.abc import Sequence
 import textwrap
 
 from osc_ha_router.model import report
+from osc_ha_router.model import view
 
 #: what as many routers have in common is said once
 _MANY = 4
@@ -77,6 +79,29 @@ def details(reports: Iterable[report.Report], width: int) -> Iterable[str]:
     return sentences.lines(width)
 
 
+def unseen(hosts: Iterable[view.HostView]) -> Iterator[str]:
+    """Yield for nodes that could not be looked at what is not known.
+
+    :param hosts: with a failure, and none of the routers
+    """
+    kinds: dict[str, list[view.HostView]] = {}
+    for shown in hosts:
+        kinds.setdefault(
+            shown.failure.kind if shown.failure else '', []
+        ).append(shown)
+    for alike in kinds.values():
+        groups = [alike] if len(alike) >= _MANY else [[one] for one in alike]
+        for group in groups:
+            failure = group[0].failure
+            why = failure.message.rstrip('.') if failure else 'nobody tried'
+            names = _some([shown.host for shown in group])
+            verb = 'was' if len(group) == 1 else 'were'
+            yield (
+                f'{names} {verb} not looked at ({why}): what is left there of '
+                'routers is not known'
+            )
+
+
 def sentence(finding: report.Finding, width: int) -> Iterator[str]:
     """Yield one finding as lines of at most ``width`` characters."""
     where = f' on {finding.host}' if finding.host else ''
@@ -101,8 +126,10 @@ def _wrapped(text: str, width: int, first: str, rest: str) -> list[str]:
 
 
 def _named(titles: tuple[str, ...]) -> str:
-    named = ', '.join(titles[:_NAMED])
-    more = len(titles) - _NAMED
-    if more > 0:
-        named += f' and {more} more'
-    return f'{len(titles)} routers ({named})'
+    return f'{len(titles)} routers ({_some(titles)})'
+
+
+def _some(names: Sequence[str]) -> str:
+    named = ', '.join(names[:_NAMED])
+    more = len(names) - _NAMED
+    return f'{named} and {more} more' if more > 0 else named

@@ -14,6 +14,7 @@
 """Who judges for callers who may not see where routers are."""
 
 from collections.abc import Callable
+import threading
 from typing import TYPE_CHECKING
 
 from osc_ha_router import config
@@ -39,20 +40,26 @@ class Agents:
         self._connect = connect
 
     def check(
-        self, question: engine.Question, deadline: backends.Deadline
+        self,
+        question: engine.Question,
+        deadline: backends.Deadline,
+        stop: threading.Event,
     ) -> tuple[report.Report, ...]:
         """Return finished reports, as ``engine.Service`` describes."""
         from osc_ha_router.backends import agent
 
         service = agent.AgentBackend(self._settings, self._connect)
-        return service.check(question, deadline)
+        return service.check(question, deadline, stop)
 
 
 class Unsaved:
     """Stands for that API where what was seen is to be saved."""
 
     def check(
-        self, question: engine.Question, deadline: backends.Deadline
+        self,
+        question: engine.Question,
+        deadline: backends.Deadline,
+        stop: threading.Event,
     ) -> tuple[report.Report, ...]:
         """Refuse: a report of it is nothing that could be judged again.
 

@@ -24,13 +24,14 @@ from osc_ha_router import codec
 from osc_ha_router import errors
 from osc_ha_router import text
 from osc_ha_router.commands import base
-from osc_ha_router.commands import check
 from osc_ha_router.commands import columns
+from osc_ha_router.commands import looking
+from osc_ha_router.commands import sentences
 from osc_ha_router.diagnosis import evidence
 from osc_ha_router.model import report
 
 
-class ShowRouterHA(base.Look, command.ShowOne):
+class ShowRouterHA(looking.Look, command.ShowOne):
     """Show one HA router: each replica as claimed and as seen.
 
     Beside what check shows: the HA VIP, the addresses and routes that the
@@ -44,11 +45,12 @@ class ShowRouterHA(base.Look, command.ShowOne):
             metavar='<router>',
             help='Router to show (name or ID)',
         )
-        base.add_look_options(parser)
+        looking.add_look_options(parser)
         return parser
 
     def run(self, parsed_args: argparse.Namespace) -> int:
-        return base.guarded(lambda: super(ShowRouterHA, self).run(parsed_args))
+        run = super().run
+        return self.ended(base.guarded(lambda: run(parsed_args)))
 
     def take_action(
         self, parsed_args: argparse.Namespace
@@ -73,7 +75,7 @@ class ShowRouterHA(base.Look, command.ShowOne):
         status = super().produce_output(parsed_args, column_names, data)
         if parsed_args.formatter == 'table' and not parsed_args.columns:
             width = shutil.get_terminal_size().columns
-            for line in check.details([self._report], width):
+            for line in sentences.details([self._report], width):
                 self.app.stdout.write(line + '\n')
         return status
 

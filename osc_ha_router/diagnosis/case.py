@@ -150,14 +150,8 @@ def _views(
         if host in agents or not _empty(router, found)
     }
     for host in agents:
-        shown = every.by_name.get(host)
         # a host that listed all it has, and has nothing of this router
-        if (
-            host not in views
-            and shown is not None
-            and shown.failure is None
-            and shown.residents is not None
-        ):
+        if host not in views and every.knows(host, router.id):
             views[host] = view.NodeView(router.id, None)
     return views
 

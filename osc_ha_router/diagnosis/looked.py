@@ -17,6 +17,7 @@ through once and not once for each router.
 """
 
 import collections
+from collections.abc import Collection
 from collections.abc import Iterable
 import functools
 
@@ -37,6 +38,10 @@ class Looked(tuple[view.HostView, ...]):
         """Host -> what it shows."""
         return {shown.host: shown for shown in self}
 
+    def places(self, router_id: str) -> Collection[str]:
+        """Return the hosts that have a view of a router."""
+        return self._places.get(router_id, {}).keys()
+
     def views(self, router_id: str) -> dict[str, view.NodeView]:
         """Return host -> its view of a router, of those that have one."""
         return {
@@ -47,6 +52,34 @@ class Looked(tuple[view.HostView, ...]):
     def residents(self, router_id: str) -> list[view.Resident]:
         """Return what hosts said in a few words that they have of it."""
         return self._residents.get(router_id, [])
+
+    def knows(self, host: str, router_id: str) -> bool:
+        """Whether it is known what a host has of a router.
+
+        Of one that has nothing of it there is no view; but what a host says
+        that it has, and what nobody has asked it to show, is not known.
+        """
+        if host in self.places(router_id):
+            return True
+        shown = self.by_name.get(host)
+        return (
+            shown is not None
+            and shown.failure is None
+            and shown.residents is not None
+            and router_id not in self._housed[host]
+        )
+
+    @functools.cached_property
+    def _housed(self) -> dict[str, frozenset[str]]:
+        """Host -> routers of which it says that it has a namespace."""
+        return {
+            shown.host: frozenset(
+                resident.router_id
+                for resident in shown.residents or ()
+                if resident.namespaces
+            )
+            for shown in self
+        }
 
     @functools.cached_property
     def _places(self) -> dict[str, dict[str, int]]:

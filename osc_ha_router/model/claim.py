@@ -114,3 +114,25 @@ class Claims:
     hosts: tuple[str, ...] | None
     #: those of them whose L3 agent sends heartbeats
     alive: tuple[str, ...] | None = None
+
+
+def untold(
+    id_: str, gap: str, name: str = '', project_id: str | None = None
+) -> Router:
+    """Return a router of which Neutron did not tell more than that.
+
+    :param gap: what it did not tell, and why
+    """
+    return Router(
+        id=id_,
+        name=name,
+        project_id=project_id,
+        status=None,
+        admin_state_up=None,
+        distributed=None,
+        gateway=None,
+        agents=None,
+        ports=None,
+        floating_ips=None,
+        gaps=(gap,),
+    )

@@ -54,6 +54,8 @@ class Neutron(fixtures.Fixture):
 
     def __init__(self, admin: bool = True) -> None:
         self.admin = admin
+        #: in the caller's token; None: of an administrator, or of a member
+        self.roles: tuple[str, ...] | None = None
         #: URL of the node agents in the catalogue; None: they are not in it
         self.agents_url: str | None = None
         self.routers: list[Json] = []
@@ -75,9 +77,15 @@ class Neutron(fixtures.Fixture):
         token.set_project_scope(id=PROJECT)
         for kind, url in (('network', NEUTRON), ('identity', KEYSTONE)):
             service = token.add_service(kind)
-            service.add_standard_endpoints(public=url, region='RegionOne')
+            service.add_standard_endpoints(
+                public=url, internal=url, region='RegionOne'
+            )
 
         def issue(request: Any, context: Any) -> Any:
+            roles = ('admin',) if self.admin else ('member',)
+            token['token'].pop('roles', None)
+            for role in roles if self.roles is None else self.roles:
+                token.add_role(role)
             if self.agents_url is not None:
                 service = token.add_service('router-ha')
                 service.add_standard_endpoints(

@@ -26,7 +26,9 @@ from hypothesis import strategies
 import testtools
 
 from osc_ha_router import capture
+from osc_ha_router import codec
 from osc_ha_router import errors
+from osc_ha_router import packing
 from osc_ha_router.backends import base
 from osc_ha_router.model import claim
 from osc_ha_router.model import view
@@ -69,6 +71,72 @@ class SaveTest(CaptureTest):
             path = os.path.join(folder, 'c')
             capture.save(look, path)
             self.assertEqual(look, capture.load(path))
+
+    def test_many_routers(self):
+        """As they are kept in little memory, and one at a time."""
+        healthy = captures.load('healthy')
+        packers = {shown.host: packing.Packer() for shown in healthy.hosts}
+        for shown in healthy.hosts:
+            (one,) = shown.views
+            for number in range(100):
+                packers[shown.host].add(
+                    dataclasses.replace(one, router_id=f'r{number}')
+                )
+        look = dataclasses.replace(
+            healthy,
+            hosts=tuple(
+                dataclasses.replace(h, views=packers[h.host].views())
+                for h in healthy.hosts
+            ),
+        )
+        sizes = [len(piece) for piece in capture._pieces(look)]
+        capture.save(look, self.path)
+        self.assertEqual(os.path.getsize(self.path), sum(sizes))
+        self.assertLess(max(sizes), sum(sizes) / 100)
+        self.assertEqual(look, capture.load(self.path))
+
+    def test_whatever_is_spoilt_is_not_copied(self):
+        data = captures.raw('healthy')
+        (one,) = data['hosts'][0]['views']
+        data['hosts'][0]['views'] = [
+            one | {'router_id': f'{number:036}'} for number in range(100)
+        ]
+        data['hosts'][0]['views'][70]['links'] = 'none'
+        path = self.folder / 'spoilt.json'
+        path.write_text(json.dumps(data))
+        look = capture.load(str(path))
+        self.assertRaises(codec.DecodeError, capture.save, look, self.path)
+        self.assertEqual(['spoilt.json'], os.listdir(self.folder))
+
+    def test_place(self):
+        """What would come to nothing is known before there is anything."""
+        capture.place(self.path)
+        capture.place('x.json')
+        pathlib.Path(self.path).write_text('old')
+        capture.place(self.path)
+        self.assertEqual(['capture.json'], os.listdir(self.folder))
+        for path, word in (
+            (str(self.folder), 'not a file'),
+            ('/dev/null', 'not a file'),
+            (f'{self.path}/x', 'no such folder'),
+            (str(self.folder / 'none\x1b' / 'x'), 'no such folder'),
+        ):
+            message = self.refused(capture.place, path)
+            self.assertIn('cannot be written', message)
+            self.assertIn(word, message)
+
+    def test_place_without_rights(self):
+        """Whoever is root here has all of them."""
+        pathlib.Path(self.path).touch()
+        for denied, word in (
+            (str(self.folder), 'in that folder'),
+            (self.path, 'a file that you cannot write'),
+        ):
+            with fixtures.MockPatch(
+                'osc_ha_router.capture.os.access',
+                lambda path, mode, denied=denied: path != denied,
+            ):
+                self.assertIn(word, self.refused(capture.place, self.path))
 
     def test_says_what_it_is(self):
         capture.save(captures.load('healthy'), self.path)
@@ -240,6 +308,12 @@ class CapturedCloudTest(testtools.TestCase):
         self.assertEqual([self.twin.id], self.ids(project='other'))
         host = self.router.agents[0].host
         self.assertEqual([self.router.id], self.ids(host=host))
+
+    def test_project_that_it_does_not_know(self):
+        """Perhaps a name, of which a capture has none."""
+        exc = self.assertRaises(errors.UsageError, self.ids, project='x\x1b')
+        self.assertIn('other', str(exc))
+        self.assertTrue(str(exc).isprintable())
 
     def test_host_that_it_does_not_know(self):
         exc = self.assertRaises(errors.UsageError, self.ids, host='x\x1b')

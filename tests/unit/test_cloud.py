@@ -12,6 +12,7 @@
 
 """What Neutron says, asked over HTTP."""
 
+import re
 import uuid
 
 from keystoneauth1 import exceptions as ksa_exceptions
@@ -278,6 +279,74 @@ class AgainTest(CloudTest):
         found = self.cloud.again([gone, kept])
         self.assertEqual([kept], [router.id for router in found])
 
+    def test_not_ha(self):
+        """One that was created meanwhile may be of any kind."""
+        ids = [self.add_router('r1'), self.add_router('legacy', ha=False)]
+        found = self.cloud.again(ids)
+        self.assertEqual(ids[:1], [router.id for router in found])
+
+    def test_nobody_says_whether_it_is_ha(self):
+        id_ = self.add_router('r1', ha=None)
+        self.assertEqual([id_], [r.id for r in self.cloud.again([id_])])
+
+    def passing(self, path, times=1):
+        """Let calls of a path fail so often, and then no more."""
+        answer = self.neutron._answer
+        left = times
+
+        def answered(request, context):
+            nonlocal left
+            if left and f'/v2.0/{path}?' in request.url + '?':
+                left -= 1
+                context.status_code = 503
+                return '{}'
+            return answer(request, context)
+
+        self.neutron.mock.get(
+            re.compile(f'{neutron.NEUTRON}/v2.0/'), text=answered
+        )
+
+    def test_trouble_that_passes(self):
+        id_ = self.add_router()
+        (whole,) = self.cloud.again([id_])
+        for path in (
+            *('routers', 'ports', 'floatingips'),
+            f'routers/{id_}/l3-agents',
+        ):
+            self.passing(path)
+            self.assertEqual((whole,), self.cloud.again([id_]), path)
+            self.assertIn(id_, self.cloud.owners([id_]))
+
+    def test_trouble_with_one_is_a_gap_of_that_one(self):
+        ids = [self.add_router('r1'), self.add_router('r2')]
+        self.neutron.instead[f'routers/{ids[0]}/l3-agents'] = (503, {})
+        one, other = self.cloud.again(ids)
+        self.assertIsNone(one.agents)
+        self.assertIn('which L3 agents host it', one.gaps[0])
+        self.assertEqual((3, ()), (len(other.agents), other.gaps))
+
+    def test_trouble_with_a_part(self):
+        """The others are told, and none is taken to be gone."""
+        ids = [self.add_router(f'r{number:03}') for number in range(160)]
+        answer = self.neutron._body
+
+        def body(path, query):
+            if path == 'routers' and ids[0] in query.get('id', ()):
+                return 503, {}
+            return answer(path, query)
+
+        self.neutron._body = body
+        found = {router.id: router for router in self.cloud.again(ids)}
+        self.assertEqual(set(ids), set(found))
+        self.assertIn('anything of it', found[ids[0]].gaps[0])
+        self.assertEqual((), found[ids[-1]].gaps)
+        self.assertRaises(errors.CloudUnreachable, self.cloud.owners, ids)
+
+    def test_trouble_with_all(self):
+        ids = [self.add_router('r1'), self.add_router('r2')]
+        self.neutron.instead['routers'] = (503, {})
+        self.assertRaises(errors.CloudUnreachable, self.cloud.again, ids)
+
 
 class OwnersTest(CloudTest):
     def setUp(self):
@@ -364,6 +433,8 @@ class FilterTest(CloudTest):
             {'error': {'code': 403, 'message': 'You are not authorized'}},
         )
         self.assertEqual(self.theirs, self.one(project=self.other).id)
+        message = self.refused(errors.UsageError, project='other')
+        self.assertIn('give the ID', message)
 
     def test_host(self):
         self.neutron.host(self.ours, {self.agents['net1']: 'active'})

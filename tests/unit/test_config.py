@@ -164,6 +164,16 @@ class OptionsTest(testtools.TestCase):
             'OS_ROUTER_HA_PROBE_TIMEOUT', config.variable('probe_timeout')
         )
 
+    def test_help_of_a_command_s_own_option(self):
+        self.assertEqual(
+            'Bound for everything (default: 120)', config.brief('timeout')
+        )
+        self.assertEqual(
+            'Bound for a move (default: 120)',
+            config.brief('timeout', 'Bound for a move'),
+        )
+        self.assertIn('installed (default: ssh, ', config.brief('backend'))
+
     def test_help_is_for_argparse(self):
         """A stray percent sign would break ``openstack --help``."""
         for field in config.fields():

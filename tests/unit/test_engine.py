@@ -20,6 +20,7 @@ import testtools
 from osc_ha_router import engine
 from osc_ha_router.backends import base
 from osc_ha_router.diagnosis import verdict
+from osc_ha_router.model import view
 from tests.unit import fakes
 from tests.unit.scene import Scene
 
@@ -194,6 +195,144 @@ class LookAgainTest(EngineTest):
         self.assertEqual(['r1'], [r.name for r in answer.look.claims.routers])
 
 
+class LessTest(EngineTest):
+    """What the second look could not see is not gone."""
+
+    def setUp(self):
+        super().setUp()
+        self.broken = self.healthy.without_processes(self.standby, 'monitor')
+
+    def assert_first(self, first, later, word='saw less of Router r1'):
+        answer = self.run_looks(first, later)
+        self.assertEqual(first.found(), self.names(answer))
+        (report,) = answer.reports
+        self.assertEqual(first.judge().health, report.health)
+        self.assertIn(word, self.told[-1])
+        # what is saved is what was judged
+        again = verdict.judge(*answer.look.claims.routers, answer.look.hosts)
+        self.assertEqual(first.judge().findings, again.findings)
+
+    def test_a_node_that_fails(self):
+        lost = self.healthy.without_role(self.active)
+        for host in self.healthy.names:
+            self.assert_first(lost, self.healthy.with_unreachable(host))
+
+    def test_the_node_that_is_all_of_it(self):
+        """A leftover: nobody would miss it in the second report."""
+        left = self.healthy.without_agents(self.standby)
+        self.assert_first(left, left.with_unreachable(self.standby))
+
+    def test_a_node_that_shows_a_part(self):
+        blind = self.healthy.with_view(
+            self.standby, addresses=None, processes=None
+        )
+        self.assert_first(self.broken, blind)
+
+    def test_a_part_of_a_node_that_fails(self):
+        """Unknown before and after, and still a finding less."""
+        first = self.broken.with_view(self.standby, addresses=None)
+        self.assert_first(first, first.with_unreachable(self.standby))
+
+    def test_neutron_tells_less(self):
+        for changes in (
+            {'agents': None, 'ports': None, 'peers': None, 'gaps': ('x',)},
+            {'ports': None, 'gaps': ('its ports',)},
+            {'floating_ips': None, 'gaps': ('its floating IPs',)},
+        ):
+            later = self.healthy.with_router(**changes)
+            self.assert_first(self.broken, later)
+
+    def test_what_was_not_seen_before_is_not_missed(self):
+        """The other nodes have something to say."""
+        dead = self.broken.with_unreachable(self.other)
+        answer = self.run_looks(
+            dead, self.healthy.with_unreachable(self.other)
+        )
+        # with a node unknown, nobody can say what is gone
+        self.assertEqual(
+            {('node-unreachable', self.other)}, self.names(answer)
+        )
+
+    def test_a_move_is_seen_all_the_same(self):
+        dead = self.broken.with_unreachable(self.other)
+        moved = dead.with_role(self.standby).without_role(self.active)
+        answer = self.run_looks(dead, moved)
+        self.assertIn(('active-moved', None), self.names(answer))
+
+    def test_a_node_that_answers_at_last(self):
+        """Of the routers that nobody asked for again it says nothing."""
+        fine = renamed(self.healthy.with_unreachable(self.other), 1)
+        bad = renamed(self.broken.with_unreachable(self.other), 2)
+        answer = self.run_looks(
+            [fine, bad], [renamed(self.healthy, 1), renamed(self.healthy, 2)]
+        )
+        self.assertEqual(
+            {'r1': {'node-unreachable'}, 'r2': {'changed-meanwhile'}},
+            {
+                r.router.name: {f.name for f in r.findings}
+                for r in answer.reports
+            },
+        )
+        (shown,) = (h for h in answer.look.hosts if h.host == self.other)
+        self.assertIsNotNone(shown.failure)
+        self.assertEqual([bad.router.id], [v.router_id for v in shown.views])
+        for report in answer.reports:
+            again = verdict.judge(report.router, answer.look.hosts)
+            self.assertEqual(
+                [r.observed for r in report.replicas],
+                [r.observed for r in again.replicas],
+            )
+
+    def test_others_are_settled(self):
+        first = [renamed(self.broken, 1), renamed(self.broken, 2)]
+        lost = renamed(self.healthy, 2).with_view(
+            self.standby, addresses=None, processes=None
+        )
+        answer = self.run_looks(first, [renamed(self.healthy, 1), lost])
+        self.assertEqual(
+            {'r1': {'changed-meanwhile'}, 'r2': {'monitor-dead'}},
+            {
+                r.router.name: {f.name for f in r.findings}
+                for r in answer.reports
+            },
+        )
+
+
+class UnseenTest(EngineTest):
+    """Nodes that no report is about."""
+
+    def run_with(self, *failed, **question):
+        scene = self.healthy
+        spare = view.HostView('spare', residents=())
+        scene = dataclasses.replace(scene, hosts=(*scene.hosts, spare))
+        for host in failed:
+            scene = scene.with_unreachable(host)
+        answer = self.run_looks(scene, **question)
+        return [shown.host for shown in answer.unseen]
+
+    def test_all_answered(self):
+        self.assertEqual([], self.run_with())
+
+    def test_one_without_routers(self):
+        self.assertEqual(['spare'], self.run_with('spare'))
+        self.assertEqual(['spare'], self.run_with('spare', names=('r1',)))
+
+    def test_one_that_a_report_names(self):
+        self.assertEqual([], self.run_with(self.standby))
+        self.assertEqual(['spare'], self.run_with(self.standby, 'spare'))
+
+    def test_nobody_asked(self):
+        crowd = tuple(f'other{number}' for number in range(50))
+        self.assertEqual(
+            [],
+            self.run_with(
+                'spare',
+                names=('r1',),
+                hosts=(*self.healthy.names, *crowd, 'spare'),
+            ),
+        )
+
+
 class ListenTest(EngineTest):
     def setUp(self):
         super().setUp()
@@ -245,12 +384,25 @@ class TimeoutTest(EngineTest):
         answer = self.run_looks(broken, self.healthy, timeout=0.0)
         self.assertEqual({('monitor-dead', self.standby)}, self.names(answer))
         self.assertEqual([], self.slept)
+        (message,) = self.told
+        self.assertIn('no second look, as 0 s were left for it', message)
+        self.assertIn('Router r1 may be in the middle of a change', message)
 
-    def test_wait_ends_with_the_time(self):
+    def test_no_second_look_that_could_not_be_finished(self):
+        """A part of one would be worth less than the first."""
         broken = self.healthy.without_processes(self.standby, 'monitor')
-        self.run_looks(broken, recheck=600.0, timeout=5.0)
-        (slept,) = self.slept
-        self.assertTrue(0 < slept <= 5, slept)
+        two = self.healthy.with_role(self.standby)
+        for scene, recheck, timeout in (
+            (broken, 600.0, 5.0),
+            (broken, 5.0, 5.5),
+            # it would listen longer than it waits
+            (two, 2.0, LISTEN),
+        ):
+            answer = self.run_looks(scene, recheck=recheck, timeout=timeout)
+            self.assertEqual(scene.found(), self.names(answer))
+            self.assertEqual(1, len(self.backend.requests))
+            self.assertEqual([], self.slept)
+            self.assertIn('There was no second look', self.told.pop())
 
 
 class RequestsTest(EngineTest):

@@ -18,12 +18,15 @@ import types
 from urllib import parse
 
 import fixtures
+from keystoneauth1 import noauth
+from keystoneauth1 import session as ksa_session
 import requests
 from requests import exceptions as requests_exceptions
 
 from osc_ha_router import cloud
 from osc_ha_router import errors
 from osc_ha_router.backends import base
+from osc_ha_router.cloud import caller
 from osc_ha_router.cloud import workers
 from tests.unit import neutron
 from tests.unit import test_cloud
@@ -115,6 +118,51 @@ class RoutersTest(FlowTest):
         with self.cloud.flow(project='other') as found:
             self.assertEqual((theirs,), found.ids)
             self.assertIsNone(found.known)
+
+    def test_on_a_host_are_never_all(self):
+        """Of the others its nodes show nothing that could be judged."""
+        with self.cloud.flow(host='net2') as found:
+            self.assertIsNone(found.known)
+
+
+class KnownTest(FlowTest):
+    """Whether a router that is not listed is one that there is not."""
+
+    def known(self, *roles):
+        self.neutron.roles = roles
+        with cloud.Cloud(self.neutron.connect()).flow() as found:
+            return found.known
+
+    def test_by_an_administrator(self):
+        self.assertEqual({*self.ids}, self.known('reader', 'Admin'))
+
+    def test_by_whoever_sees_agents_and_the_own_project(self):
+        """A policy of this cloud; others have routers as well."""
+        self.assertIsNone(self.known('reader'))
+        # Neutron's policy of routers does not have it
+        self.assertIsNone(self.known('service'))
+
+    def test_by_whoever_sees_those_of_another_project(self):
+        theirs = self.add_router('theirs', project_id='b' * 32)
+        self.assertEqual({*self.ids, theirs}, self.known('auditor'))
+
+    def test_by_nobody_that_keystone_knows(self):
+        """Of one project it could be the own one, of two not both."""
+        nobody = caller.Caller()
+        mine, other = {'project_id': 'a'}, {'project_id': 'b'}
+        for listed, whole in (
+            ([], False),
+            ([mine], False),
+            ([mine, {'project_id': ''}, {}], False),
+            ([mine, other], True),
+        ):
+            self.assertIs(whole, nobody.sees_all(listed))
+
+    def test_without_keystone(self):
+        self.assertEqual(
+            caller.Caller(),
+            caller.of(ksa_session.Session(auth=noauth.NoAuth())),
+        )
 
 
 class GapTest(FlowTest):

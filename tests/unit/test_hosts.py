@@ -26,6 +26,7 @@ from osc_ha_router.diagnosis import verdict
 from osc_ha_router.model import claim
 from osc_ha_router.model import report
 from osc_ha_router.model import view
+from osc_ha_router.sweep import substitutes
 from tests.unit import strategies as model
 from tests.unit.scene import Scene
 
@@ -214,6 +215,28 @@ class UnknownTest(CountTest):
         found = self.count(self.healthy, renamed(blind, 1))
         self.assert_counts((None, None, None, 0), found[self.standby])
         self.assert_counts((2, 0, 0, 0), found[self.active])
+
+    def test_no_time_for_all_verdicts(self):
+        """The one without may be anywhere, as anything."""
+        look = answer(self.healthy, renamed(self.healthy, 1))
+        first, second = look.reports
+        bare = substitutes.unjudged(second.router, ())
+        look = dataclasses.replace(look, reports=(first, bare), unjudged=True)
+        for host in hosts.count(look):
+            self.assert_counts((None,) * 4, host)
+            self.assertIs(True, host.reachable)
+            self.assertIs(True, host.alive)
+            self.assertEqual(hosts.NOT_LOOKED_AT, host.gap)
+
+    def test_router_of_which_neutron_does_not_tell(self):
+        """What is seen is counted, what needs a claim is not known."""
+        stranger = dataclasses.replace(
+            renamed(self.healthy, 1),
+            router=claim.untold(str(uuid.UUID(int=1)), 'anything of it'),
+        )
+        found = self.count(self.healthy, stranger)
+        self.assert_counts((2, 0, None, None), found[self.active])
+        self.assert_counts((0, 2, None, None), found[self.standby])
 
     def test_a_part_of_a_replica_that_was_not_seen(self):
         blind = self.healthy.with_view(self.standby, routes=None)

@@ -87,6 +87,24 @@ class PackedTest(PackingTest):
                 [shown.router_id for shown in views], list(packing.ids(views))
             )
 
+    def test_texts(self):
+        """Each view in JSON, whatever form they are kept in."""
+        for views in (
+            self.many,
+            self.many[:2],
+            self.pack(self.many),
+            self.pack(self.many, compress=False),
+        ):
+            self.assertEqual(
+                list(views),
+                [codec.loads(view.NodeView, t) for t in packing.texts(views)],
+            )
+
+    def test_texts_need_no_unpacking(self):
+        packed = self.pack(self.many)
+        packed._unpacked = lambda text: self.fail('it was unpacked')
+        self.assertEqual(MANY, len(list(packing.texts(packed))))
+
     def test_only_some(self):
         wanted = {shown.router_id for shown in self.many[1::2]}
         for views in (self.many, self.pack(self.many)):

@@ -26,6 +26,7 @@ import warnings
 
 import fixtures
 from openstackclient import shell
+from osc_lib import clientmanager
 import yaml
 
 from osc_ha_router import capture
@@ -174,7 +175,17 @@ class CloudTest(CommandTest):
         }
         self.clouds({'test': self.cloud_entry})
         self.useFixture(fixtures.EnvironmentVariable('OS_CLOUD', 'test'))
+        self._nobody_signed_on()
         self.addCleanup(self._left_behind, threading.enumerate())
+
+    def _nobody_signed_on(self) -> None:
+        """Forget the client of the test before, and who it was.
+
+        The openstack command keeps it for as long as the process lives.
+        """
+        kept = vars(clientmanager.ClientManager).get('router_ha')
+        if kept is not None:
+            kept._handle = None
 
     def _left_behind(self, before: list[threading.Thread]) -> None:
         """Let what an interrupted command has begun ask all that it asks.

@@ -19,6 +19,7 @@ import fixtures
 
 from osc_ha_router.backends import registry
 from osc_ha_router.failover import verify
+from osc_ha_router.fleet import run
 from tests.unit import moving
 from tests.unit import published
 from tests.unit.commands import base
@@ -147,5 +148,20 @@ class FleetTest(FailoverTest):
     def setUp(self):
         super().setUp()
         self.useFixture(
-            fixtures.MonkeyPatch('osc_ha_router.fleet.run._LISTEN', 0.01)
+            fixtures.MonkeyPatch('osc_ha_router.fleet.run._LISTEN', 0.1)
+        )
+
+    def last_look(self, trouble: BaseException) -> None:
+        """Have the look at all routers that follows the moves fail."""
+        looks = []
+        look = run.Fleet.look
+
+        def second(fleet, *arguments):
+            looks.append(arguments)
+            if len(looks) == 2:
+                raise trouble
+            return look(fleet, *arguments)
+
+        self.useFixture(
+            fixtures.MonkeyPatch('osc_ha_router.fleet.run.Fleet.look', second)
         )

@@ -19,6 +19,7 @@ import testtools
 
 from osc_ha_router import errors
 from osc_ha_router.commands import base
+from osc_ha_router.commands import looking
 from osc_ha_router.diagnosis import catalogue
 
 
@@ -43,9 +44,23 @@ class BoundTest(testtools.TestCase):
 
 class ListeningTest(testtools.TestCase):
     def test_as_long_as_a_node_listens(self):
-        self.assertEqual(60.0, base.listening('60'))
-        self.assertEqual(0.0, base.listening('0'))
-        self.assertRaises(argparse.ArgumentTypeError, base.listening, '61')
+        self.assertEqual(60.0, looking.listening('60'))
+        self.assertEqual(0.0, looking.listening('0'))
+        self.assertRaises(argparse.ArgumentTypeError, looking.listening, '61')
+
+
+class OptionsTest(testtools.TestCase):
+    def shown(self, **options):
+        parser = argparse.ArgumentParser()
+        base.add_reach_options(parser, **options)
+        return ' '.join(parser.format_help().split())
+
+    def test_what_a_timeout_is_about(self):
+        self.assertIn('Bound for everything (default: 120)', self.shown())
+        self.assertIn(
+            'Bound for one look, and for each move (default: 120)',
+            self.shown(timeout='Bound for one look, and for each move'),
+        )
 
 
 class CodeTest(testtools.TestCase):

@@ -34,9 +34,10 @@ import yaml
 
 from osc_ha_router import capture
 from osc_ha_router import text
-from osc_ha_router.commands import check
+from osc_ha_router.commands import sentences
 from osc_ha_router.diagnosis import catalogue
 from osc_ha_router.model import claim
+from osc_ha_router.model import view
 from tests.unit import captures
 from tests.unit import strategies as model
 from tests.unit.commands import base
@@ -76,6 +77,13 @@ FINDING_KEYS = {
 
 def code(name: str) -> str:
     return catalogue.entries()[name].code
+
+
+def spare(scene: Scene, *hosts: str) -> Scene:
+    """Add nodes that cannot be looked at, and have no router."""
+    failure = view.Failure('refused', 'nobody listens', 'start sshd')
+    added = (view.HostView(host, failure) for host in hosts or ('net9',))
+    return dataclasses.replace(scene, hosts=(*scene.hosts, *added))
 
 
 class SceneTest(base.CommandTest):
@@ -247,11 +255,27 @@ class OutputTest(SceneTest):
         self.assertEqual(0, printed.exit_code)
 
     def test_nothing_to_check(self):
-        printed = self.check(
-            self.healthy, options=('-f', 'json', '--project', 'other')
-        )
+        printed = self.check(options=('-f', 'json'))
         self.assertEqual((0, []), (printed.exit_code, printed.rows))
         self.assertIn('no HA router', printed.stderr)
+
+    def test_of_a_project(self):
+        """By its ID, as a capture has no names of projects."""
+        ours = str(self.healthy.router.project_id)
+        other = self.renamed(self.healthy, 'other', 1).with_router(
+            project_id='b' * 32
+        )
+        for project, name in ((ours, 'r1'), ('b' * 32, 'other')):
+            printed = self.check(
+                self.healthy,
+                other,
+                options=('-f', 'json', '--project', project),
+            )
+            self.assertEqual([name], [row['Name'] for row in printed.rows])
+        printed = self.check(self.healthy, options=('--project', 'admin\x1b'))
+        self.assert_refused(printed, 2, 'no names of projects', ours)
+        printed = self.check(options=('--project', ours))
+        self.assert_refused(printed, 2, 'there are none')
 
     def test_named(self):
         scenes = (
@@ -331,6 +355,22 @@ class ExitCodeTest(SceneTest):
             'Monitor-Dead',
         )
 
+    def test_a_node_that_no_router_is_on(self):
+        """What is left there is not known, which is not OK."""
+        for scene, code in (
+            (self.healthy, 3),
+            (self.info, 3),
+            (self.warning, 4),
+            (self.error, 5),
+        ):
+            self.assert_code(code, spare(scene))
+            self.assert_code(0, spare(scene), '--fail-on', 'never')
+        self.assert_code(3, spare(self.warning), '--fail-on', 'error')
+        self.assert_code(0, spare(self.healthy), '--ignore', 'RHA901')
+        self.assert_code(0, spare(self.healthy), '--unhealthy', '--ignore',
+                         'node-unreachable')  # fmt: skip
+        self.assert_code(3, spare(self.healthy), 'r1')
+
     def test_command_failed(self):
         result = self.ran('check', '--capture', self.path('none'))
         self.assert_refused(result, 1, 'No such file')
@@ -349,6 +389,56 @@ class ExitCodeTest(SceneTest):
             result = self.check(self.healthy, options=options)
             self.assertEqual(2, result.exit_code, options)
             self.assertEqual('', result.stdout)
+
+
+class UnseenTest(SceneTest):
+    """Nodes that could not be looked at, and that no router is on."""
+
+    def test_named_below_the_table(self):
+        result = self.check(spare(self.healthy))
+        self.assertEqual(self.check(self.healthy).stdout, result.stdout)
+        self.assertEqual(
+            'net9 was not looked at (nobody listens): what is left there of '
+            'routers is not known\n',
+            result.stderr,
+        )
+
+    def test_said_to_programs_as_well(self):
+        result = self.check(spare(self.healthy), options=('-f', 'json'))
+        self.assertEqual(['OK'], [row['Health'] for row in result.rows])
+        self.assertIn('net9 was not looked at', result.stderr)
+
+    def test_also_if_it_does_not_count(self):
+        options = ('--ignore', 'RHA901')
+        result = self.check(spare(self.healthy), options=options)
+        self.assertIn('net9 was not looked at', result.stderr)
+
+    def test_not_one_that_a_finding_names(self):
+        self.assertEqual('', self.check(self.unknown).stderr)
+
+    def test_many_at_once(self):
+        hosts = [f'net{number}' for number in range(10, 22)]
+        (line,) = self.check(spare(self.healthy, *hosts)).stderr.splitlines()
+        self.assertIn(
+            'net10, net11, net12, net13, net14 and 7 more were not looked at '
+            '(nobody listens):',
+            line,
+        )
+
+    def test_a_few_of_different_kinds(self):
+        scene = spare(self.healthy, 'net7', 'net8', 'net9')
+        result = self.check(scene)
+        self.assertEqual(3, len(result.stderr.splitlines()))
+
+    def test_name_from_outside(self):
+        path = pathlib.Path(
+            base.save(self.path('h.json'), spare(self.healthy))
+        )
+        name = json.dumps('net9\x1b]0;owned\x07')
+        path.write_text(path.read_text().replace('"net9"', name))
+        result = self.ran('check', '--capture', str(path))
+        for line in result.stderr.splitlines():
+            self.assertEqual(line, text.clean(line))
 
 
 class IgnoreTest(SceneTest):
@@ -383,6 +473,44 @@ class CaptureTest(SceneTest):
             self.healthy, options=('--save', self.path('none/x.json'))
         )
         self.assert_refused(result, 1, 'cannot be written')
+
+    def test_place_is_looked_at_first(self):
+        """Minutes of looking are not for nothing."""
+        os.mkdir(self.path('folder'))
+        for place in ('folder', 'none/x.json', 'clouds.yaml/x.json'):
+            result = self.ran(
+                *('check', '--capture', self.path('no-capture')),
+                *('--save', self.path(place)),
+            )
+            self.assert_refused(result, 1, 'cannot be written')
+            result = self.ran('host', 'list', '--save', self.path(place))
+            self.assert_refused(result, 1, 'cannot be written')
+
+    def test_shown_although_it_cannot_be_saved(self):
+        """What was found is not lost with it."""
+        full = OSError(28, 'No space left on device')
+        self.useFixture(
+            fixtures.MockPatch(
+                'osc_ha_router.capture.os.replace', side_effect=full
+            )
+        )
+        saved = self.path('scenes.json')
+        with open(saved, 'w') as file:
+            json.dump(captures.raw('healthy'), file)
+        for command in (('check',), ('show', 'r1'), ('host', 'list')):
+            result = self.ran(
+                *(*command, '--capture', saved, '-f', 'json'),
+                *('--save', self.path('x.json')),
+            )
+            self.assertEqual(1, result.exit_code, command)
+            self.assertIn('No space left', result.stderr)
+            json.loads(result.stdout)
+        result = self.ran(
+            *('check', '--nagios', '--capture', saved),
+            *('--save', self.path('x.json')),
+        )
+        self.assertEqual(3, result.exit_code)
+        self.assertIn('No space left', result.stdout)
 
     def test_garbled(self):
         path = pathlib.Path(self.path('garbled\x1b.json'))
@@ -501,7 +629,7 @@ class WidthTest(SceneTest):
             fields |= {'seconds': 10.0}
             fields.pop('host', None)
             found = catalogue.finding(entry.name, 'network-node-11', **fields)
-            lines = list(check.sentence(found, 80))
+            lines = list(sentences.sentence(found, 80))
             self.assertGreaterEqual(len(lines), 2)
             self.assert_narrow('\n'.join(lines))
 

@@ -14,6 +14,7 @@
 
 import dataclasses
 import re
+from typing import Any
 
 import hypothesis
 from hypothesis import strategies
@@ -69,8 +70,8 @@ class LineTest(testtools.TestCase):
             *ignore,
         )
 
-    def line(self, *reports: report.Report, state: int = 2, **encoding: str):
-        printed = line.found(reports, state, **encoding)
+    def line(self, *reports: report.Report, state: int = 2, **others: Any):
+        printed = line.found(reports, state, **others)
         self.assertTrue(LINE.fullmatch(printed), printed)
         return printed
 
@@ -149,6 +150,25 @@ class LineTest(testtools.TestCase):
         scene = scene.with_unreachable(self.other)
         printed = self.line(self.judged(scene), state=line.UNKNOWN)
         self.assertIn('), not all looked at |', printed)
+
+    def test_nodes_that_no_router_is_on(self):
+        printed = self.line(
+            self.judged(self.healthy.with_unreachable(self.other)),
+            state=line.UNKNOWN,
+            unseen=['net9'],
+        )
+        self.assertIn('), 1 node (net9) not looked at |', printed)
+        found = perfdata(printed)
+        self.assertEqual((4, 2), (found['hosts'], found['unreachable']))
+        printed = self.line(
+            state=line.UNKNOWN,
+            unseen=[f'net{number}' for number in range(10, 18)],
+        )
+        self.assertIn(
+            '8 nodes (net10, net11, net12, net13, net14 and 3 more) not '
+            'looked at',
+            printed,
+        )
 
     def test_many_are_not_all_named(self):
         printed = self.line(*(self.bad() for _ in range(12)))

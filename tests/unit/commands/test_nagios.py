@@ -19,6 +19,7 @@ import sys
 
 from osc_ha_router.commands import check
 from tests.unit.commands import base
+from tests.unit.commands import test_check
 from tests.unit.scene import Scene
 
 
@@ -97,8 +98,20 @@ class StateTest(NagiosTest):
         self.assert_line(result, 0, 'routers=1 ')
 
     def test_nothing_to_check(self):
-        result = self.nagios(self.healthy, '--project', 'other')
+        result = self.check(options=('--nagios',))
         self.assert_line(result, 0, 'no HA router', 'routers=0 ')
+
+    def test_a_node_that_no_router_is_on(self):
+        scene = test_check.spare(self.healthy)
+        words = (
+            '1 OK, 1 node (net9) not looked at |',
+            'hosts=4 unreachable=1',
+        )
+        self.assert_line(self.nagios(scene), 3, *words)
+        for options in (('--ignore', 'RHA901'), ('--fail-on', 'never')):
+            self.assert_line(self.nagios(scene, *options), 0, *words)
+        both = test_check.spare(self.error)
+        self.assert_line(self.nagios(both), 2, 'unreachable=1')
 
     def test_saves_what_was_seen(self):
         path = self.path('saved.json')

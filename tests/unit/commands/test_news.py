@@ -17,6 +17,7 @@ import io
 from osc_ha_router import errors
 from osc_ha_router.commands import check
 from osc_ha_router.commands import news
+from osc_ha_router.commands import sentences
 from osc_ha_router.commands import state
 from osc_ha_router.diagnosis import catalogue
 from osc_ha_router.diagnosis import verdict
@@ -160,7 +161,7 @@ class SentencesTest(watching.WatchTest):
 
     def test_a_terminal_that_knows_ascii_only(self):
         stream = io.TextIOWrapper(io.BytesIO(), 'ascii')
-        says = news.Sentences(stream, check.sentence)
+        says = news.Sentences(stream, sentences.sentence)
         says.goes('x', state.State.of(self._named('é').judge()))
         stream.flush()
         self.assertIn(b'Router x', stream.buffer.getvalue())

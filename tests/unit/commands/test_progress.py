@@ -13,6 +13,7 @@
 
 import argparse
 import io
+import logging
 import os
 import pty
 import select
@@ -106,6 +107,18 @@ class ProgressTest(testtools.TestCase):
             company.say('looking again')
             time.sleep(0.4)
         self.assertEqual('', self.screen.shown())
+
+    def test_what_is_missing_is_said_to_all(self):
+        log = self.useFixture(fixtures.FakeLogger(level=logging.WARNING))
+        with progress.Progress(True) as company:
+            company.warn('no second look')
+        self.assertIn('no second look', self.screen.shown())
+        self.assertEqual('', log.output)
+        with progress.Progress(False) as company:
+            company.say('looking again')
+            company.warn('no second look')
+        self.assertEqual('', self.screen.shown())
+        self.assertEqual('no second look\n', log.output)
 
     def test_from_many_threads(self):
         with progress.Progress(True) as company:

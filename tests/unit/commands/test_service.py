@@ -14,6 +14,7 @@
 
 import json
 import os
+import threading
 from typing import Any
 
 from requests import exceptions as requests_exceptions
@@ -23,6 +24,7 @@ from osc_ha_router.model import report
 from osc_ha_router.model import view
 from tests.unit import neutron
 from tests.unit.commands import base
+from tests.unit.commands import test_sweep
 from tests.unit.scene import Scene
 
 AGENTS = 'https://agents.invalid:6689'
@@ -164,6 +166,29 @@ class TenantTest(ServiceTest):
     def test_no_such_router(self):
         self.assert_refused(self.ran('check', 'r9'), 1, "'r9'")
         self.assertEqual([], self.asked)
+
+
+class InterruptedTest(ServiceTest, test_sweep.Interrupting):
+    """Nobody waits for the service any more."""
+
+    def test_while_it_is_silent(self):
+        self.serve(self.healthy)
+        for names in ((), ('r1',)):
+            hold = threading.Event()
+            self.addCleanup(hold.set)
+
+            def silent(request: Any, context: Any) -> str:
+                hold.wait(30)  # noqa: B023
+                return self.answer(request, context)
+
+            self.neutron.mock.post(f'{AGENTS}/v1/check', text=silent)
+            result = self.interrupted(*names, '-f', 'json', after=1.5)
+            # nothing else is asked of the mock meanwhile
+            hold.set()
+            self.assertEqual(3, result.exit_code)
+            self.assertIn('Interrupted', result.stderr)
+            self.assertIn('service-unavailable', self.codes(result))
+            self.assertEqual('UNKNOWN', result.rows[0]['Health'])
 
 
 class AdministratorTest(ServiceTest):

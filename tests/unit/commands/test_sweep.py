@@ -160,6 +160,134 @@ class CloudTest(base.CloudTest):
         return backend
 
 
+class PolicyTest(CloudTest):
+    """A caller who may see where routers are, and not list the agents."""
+
+    def test_routers_say_where_they_are(self):
+        backend = self.sweep(*many(self.healthy, self.broken))
+        for listed in (
+            (403, neutron.error('PolicyNotAuthorized', 'get_agent')),
+            (200, {'agents': []}),
+        ):
+            self.neutron.instead['agents'] = listed
+            result = self.ran('check', '-f', 'json', '--recheck', '0')
+            self.assertEqual((4, ''), (result.exit_code, result.stderr))
+            self.assertEqual(
+                ['OK', 'WARNING'], [row['Health'] for row in result.rows]
+            )
+            self.assertEqual(
+                set(self.healthy.names),
+                {request.host for request in backend.requests[-1]},
+            )
+
+    def test_others_have_routers_as_well(self):
+        """Which are not gone, although this caller cannot see them."""
+        ours, theirs = many(self.healthy, self.healthy)
+        self.neutron.roles = ('reader',)
+        backend = self.sweep(ours)
+        backend._looks = [[ours, theirs]]
+        result = self.ran('check', '-f', 'json')
+        self.assertEqual((0, ''), (result.exit_code, result.stderr))
+        self.assertEqual(['r0'], [row['Name'] for row in result.rows])
+
+    def test_project_by_name(self):
+        self.sweep(*many(self.healthy))
+        self.neutron.instead['projects'] = (403, {})
+        result = self.ran('check', '--project', 'demo')
+        self.assert_refused(result, 2, 'give the ID', "'demo'")
+
+
+class MeanwhileTest(CloudTest):
+    """Routers that come and go while all are looked at."""
+
+    def setUp(self):
+        super().setUp()
+        self.one, self.other = many(self.healthy, self.healthy)
+
+    def created(self, **changes):
+        """Let the second router be created after the first were listed."""
+        backend = self.sweep(self.one)
+        backend._looks = [[self.one, self.other]]
+        answer = backend.probe
+
+        def probe(requests, deadline):
+            if len(self.neutron.routers) < 2:
+                self.add(self.other)
+                self.neutron.routers[-1].update(changes)
+            return answer(requests, deadline)
+
+        backend.probe = probe
+
+    def test_created(self):
+        self.created()
+        result = self.ran('check', '-f', 'json')
+        self.assertEqual(
+            (0, ['r0', 'r1']),
+            (result.exit_code, [row['Name'] for row in result.rows]),
+        )
+
+    def test_created_and_not_ha(self):
+        self.created(ha=False)
+        result = self.ran('check', '-f', 'json')
+        self.assertEqual(
+            (0, ['r0']),
+            (result.exit_code, [row['Name'] for row in result.rows]),
+        )
+
+    def test_created_where_only_one_host_is_looked_at(self):
+        self.created()
+        result = self.ran('check', '--host', self.standby, '-f', 'json')
+        self.assertEqual(
+            (0, ['r0']),
+            (result.exit_code, [row['Name'] for row in result.rows]),
+        )
+
+    def failing(self):
+        """Let Neutron fail when it is asked for routers by id."""
+        answer = self.neutron._body
+
+        def body(path, query):
+            if path == 'routers' and 'id' in query:
+                return 503, {}
+            return answer(path, query)
+
+        self.neutron._body = body
+
+    def test_neutron_does_not_say(self):
+        """Nothing is left out, and nothing is taken to be gone."""
+        self.created()
+        self.failing()
+        result = self.ran('check', '-f', 'json')
+        self.assertEqual(3, result.exit_code)
+        self.assertEqual(
+            {self.one.router.id: 'OK', self.other.router.id: 'UNKNOWN'},
+            {row['Router']: row['Health'] for row in result.rows},
+        )
+
+    def test_neutron_does_not_say_and_hosts(self):
+        self.created()
+        self.failing()
+        result = self.ran('host', 'list', '-f', 'json')
+        self.assertEqual(3, result.exit_code)
+        for row in result.rows:
+            self.assertIsNone(row['Orphans'])
+            self.assertIsNone(row['Problems'])
+
+    def test_trouble_that_passes(self):
+        self.created()
+        answer, failed = self.neutron._body, []
+
+        def body(path, query):
+            if path == 'routers' and 'id' in query and len(failed) < 1:
+                failed.append(path)
+                return 503, {}
+            return answer(path, query)
+
+        self.neutron._body = body
+        result = self.ran('check', '-f', 'json')
+        self.assertEqual((0, 2), (result.exit_code, len(result.rows)))
+
+
 class CallsTest(CloudTest):
     def test_one_for_each_router_and_a_few(self):
         self.sweep(*many(*[self.healthy] * 30))
@@ -168,7 +296,9 @@ class CallsTest(CloudTest):
         self.assertLessEqual(len(self.neutron.calls), 30 + 5)
 
 
-class InterruptedTest(CloudTest):
+class Interrupting(base.CloudTest):
+    """Somebody who presses Ctrl-C."""
+
     def setUp(self):
         super().setUp()
         # whoever runs this in the background has it ignored
@@ -193,6 +323,8 @@ class InterruptedTest(CloudTest):
         self.assertLess(ended - self.pressed, 1)
         return result
 
+
+class InterruptedTest(Interrupting, CloudTest):
     def slow(self, backend):
         """Let the last of the nodes take as long as the test."""
         answer = backend.probe
@@ -300,6 +432,8 @@ class InterruptedTest(CloudTest):
         self.assertEqual((3, ''), (result.exit_code, result.stdout.strip()))
         self.assertIn('Interrupted: Neutron has not said', result.stderr)
         self.assertNotIn('what was known', result.stderr)
+        result = self.silent('-f', 'json', command=('host', 'list'))
+        self.assertEqual((3, []), (result.exit_code, result.rows))
 
     def test_while_neutron_is_asked_for_each(self):
         self.sweep(*many(self.healthy, self.healthy))
@@ -330,6 +464,34 @@ class InterruptedTest(CloudTest):
             ['OK', 'WARNING'], [row['Health'] for row in result.rows]
         )
 
+    def test_while_nodes_are_looked_at_again(self):
+        """What was an ERROR is one."""
+        error = self.healthy.without_address(
+            self.healthy.reported, self.healthy.floating_ip
+        )
+        backend = self.sweep(*many(self.healthy, error))
+        answer, hold = backend.probe, threading.Event()
+        self.addCleanup(hold.set)
+
+        def probe(requests, deadline):
+            views = list(answer(requests, deadline))
+            if len(backend.requests) > 1:
+                hold.wait(30)
+            yield from views
+
+        backend.probe = probe
+        path = self.path('saved.json')
+        result = self.interrupted(
+            *('-f', 'json', '--recheck', '0.1', '--save', path), after=1.5
+        )
+        self.assertEqual(5, result.exit_code)
+        self.assertEqual(
+            ['OK', 'ERROR'], [row['Health'] for row in result.rows]
+        )
+        self.assertEqual(2, len(backend.requests))
+        again = self.ran('check', '--capture', path, '-f', 'json')
+        self.assertEqual((5, result.rows), (again.exit_code, again.rows))
+
     def test_saved(self):
         """What is there is worth as much as what is printed."""
         self.slow(self.sweep(*many(self.healthy)))
@@ -340,6 +502,15 @@ class InterruptedTest(CloudTest):
 
 
 class TimeoutTest(CloudTest):
+    def test_no_second_look(self):
+        self.sweep(*many(self.healthy, self.broken))
+        result = self.ran('check', '-f', 'json', '--timeout', '8')
+        self.assertEqual(4, result.exit_code)
+        self.assertEqual(
+            ['OK', 'WARNING'], [row['Health'] for row in result.rows]
+        )
+        self.assertIn('There was no second look', result.stderr)
+
     def test_neutron_is_silent(self):
         self.sweep(*many(self.healthy))
         hold = threading.Event()

@@ -20,6 +20,7 @@ import fixtures
 
 from osc_ha_router import capture
 from tests.unit.commands import base
+from tests.unit.commands import test_check
 from tests.unit.scene import Scene
 from tests.unit.test_engine import renamed
 from tests.unit.test_metrics import parsed
@@ -102,6 +103,11 @@ class WrittenTest(TextfileTest):
             self.assertEqual(1, result.exit_code, result)
             self.assertIn('which is no time', result.stderr)
             self.assertFalse(os.path.exists(self.file))
+
+    def test_a_node_that_no_router_is_on(self):
+        self.write(test_check.spare(self.healthy))
+        found = self.read()['router_ha_probe_success']
+        self.assertEqual(0, found[(('host', 'net9'),)])
 
     def test_others_can_read_it(self):
         self.addCleanup(os.umask, os.umask(0o077))

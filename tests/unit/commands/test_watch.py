@@ -24,6 +24,7 @@ import testtools
 from osc_ha_router import errors
 from osc_ha_router.commands import watch
 from tests.unit.commands import base
+from tests.unit.commands import test_check
 from tests.unit.commands import watching
 from tests.unit.scene import Scene
 from tests.unit.test_engine import renamed
@@ -253,6 +254,18 @@ class CloudTest(base.CloudTest):
         self.assertEqual(
             [('state', 'OK'), ('change', 'ERROR')],
             [(item['Event'], item['Health']) for item in found],
+        )
+
+    def test_a_node_that_no_router_is_on(self) -> None:
+        """Said when it is news, and the exit code is that of the last look."""
+        self.neutron.add_agent('net9')
+        lost = test_check.spare(self.healthy)
+        self.nodes(self.healthy, lost, lost, self.healthy, lost)
+        result = self.watch(5, '-f', 'json')
+        self.assertEqual(3, result.exit_code)
+        self.assertEqual(1, len(result.stdout.splitlines()))
+        self.assertEqual(
+            2, result.stderr.count('net9 was not looked at (nobody listens)')
         )
 
     def test_each_look_writes_the_metrics(self) -> None:

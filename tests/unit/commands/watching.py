@@ -19,6 +19,7 @@ from typing import Any
 
 from osc_ha_router import errors
 from osc_ha_router.commands import check
+from osc_ha_router.commands import sentences
 from osc_ha_router.commands import watch
 from osc_ha_router.model import report
 from tests.unit import published
@@ -116,7 +117,7 @@ class WatchTest(quiet.TestCase):
             self.stream,
             self.world.look,
             lambda found: check.exit_code(found, parsed_args.fail_on),
-            check.sentence,
+            sentences.sentence,
             sleep=self.world.sleep,
         )
         return code, self.stream.getvalue().splitlines()

@@ -19,10 +19,10 @@ import string
 
 import testtools
 
-from osc_ha_router import second
 from osc_ha_router.diagnosis import catalogue
 from osc_ha_router.diagnosis import rules
 from osc_ha_router.model import report
+from osc_ha_router.sweep import second
 
 RULES = pathlib.Path(rules.__file__).parent
 TESTS = pathlib.Path(__file__).parent

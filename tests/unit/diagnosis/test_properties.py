@@ -19,6 +19,7 @@ from hypothesis import strategies
 import testtools
 
 from osc_ha_router.commands import check
+from osc_ha_router.commands import sentences
 from osc_ha_router.diagnosis import catalogue
 from osc_ha_router.diagnosis import verdict
 from osc_ha_router.model import report
@@ -61,7 +62,7 @@ class AnyRouterTest(testtools.TestCase):
             self.assertNotEqual('', finding.summary)
             self.assertEqual(1, len(finding.summary.splitlines()))
         for width in (0, 80):
-            for line in check.details([judged], width):
+            for line in sentences.details([judged], width):
                 self.assertNotIn('\n', line)
 
     @hypothesis.given(enabled)

@@ -40,6 +40,18 @@ class NodesTest(base.RuleTest):
         self.assert_only(scene, ('not-looked-at', self.standby))
         self.assertEqual('UNKNOWN', scene.judge().health)
 
+    def test_there_and_not_shown(self):
+        """A host that was asked for others says that it has this one."""
+        scene = self.healthy.with_host(self.active, views=())
+        self.assert_only(scene, ('not-looked-at', self.active))
+        self.assertEqual('unknown', scene.observed(self.active))
+        # no more than a folder is not there
+        bare = scene.with_host(
+            self.active,
+            residents=(view.Resident(scene.router.id, (), 1),),
+        )
+        self.assertEqual('absent', bare.observed(self.active))
+
     def test_unreachable_but_not_needed(self):
         scene = self.healthy.without_agents(self.standby).with_unreachable(
             self.standby

@@ -13,11 +13,16 @@
 """Which reports of a service are taken, and what becomes of the others."""
 
 import dataclasses
+import os
+import signal
+import threading
+import time
 
 import testtools
 
 from osc_ha_router import engine
 from osc_ha_router import errors
+from osc_ha_router import interruption
 from osc_ha_router.backends import base
 from osc_ha_router.model import claim
 from osc_ha_router.model import view
@@ -37,7 +42,7 @@ class Service:
         self.left: list[float] = []
         self.failure: view.Failure | None = None
 
-    def check(self, question, deadline):
+    def check(self, question, deadline, stop):
         self.questions.append(question)
         self.left.append(deadline.left())
         if self.failure is not None:
@@ -171,6 +176,85 @@ class ServedTest(testtools.TestCase):
         source.claims = lambda *a, **k: claim.Claims((), ('net1',))
         self.service.failure = None
         self.assertEqual((), machine.check(engine.Question()).reports)
+
+
+class Silent:
+    """Takes its time, until nobody waits for it any more."""
+
+    def __init__(self):
+        self.ended = threading.Event()
+
+    def check(self, question, deadline, stop):
+        stop.wait(30)
+        self.ended.set()
+        raise base.Trouble(FAILURE, None)
+
+
+class SilentTest(testtools.TestCase):
+    """Somebody has had enough of waiting for a service."""
+
+    def setUp(self):
+        super().setUp()
+        # whoever runs this in the background has it ignored
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        self.addCleanup(signal.signal, signal.SIGINT, before)
+        self.scene = Scene.of('healthy').with_router(
+            agents=None, gaps=('agents',)
+        )
+        self.service = Silent()
+
+    def work(self, source, stop=None, **question):
+        machine = engine.Engine(
+            source,
+            fakes.Backend([self.scene]),
+            service=self.service,
+            stop=stop,
+        )
+        return machine.sweep(engine.Question(recheck=0, **question))
+
+    def interrupted(self, source, **question):
+        timer = threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGINT))
+        with interruption.Interruption() as stop:
+            work = self.work(source, stop, **question)
+            timer.start()
+            began = time.monotonic()
+            try:
+                return list(work.reports())
+            finally:
+                self.assertLess(time.monotonic() - began, 1.3)
+                # nothing goes on for nobody
+                self.assertTrue(self.service.ended.wait(5))
+
+    def test_interrupted(self):
+        source = fakes.Source([self.scene])
+        (found,) = self.interrupted(source, names=('r1',))
+        self.assertEqual('UNKNOWN', found.health)
+        (finding,) = (
+            f for f in found.findings if f.name == 'service-unavailable'
+        )
+        self.assertIn('this was interrupted', finding.summary)
+
+    def test_late(self):
+        work = self.work(
+            fakes.Source([self.scene]), names=('r1',), timeout=0.3
+        )
+        (found,) = work.reports()
+        (finding,) = (
+            f for f in found.findings if f.name == 'service-unavailable'
+        )
+        self.assertIn('in the time that there was', finding.summary)
+        self.assertTrue(self.service.ended.wait(5))
+
+    def test_in_the_place_of_neutron(self):
+        names = (self.scene.router.id,)
+        exc = self.assertRaises(
+            errors.Interrupted, self.interrupted, Down(), names=names
+        )
+        self.assertIn('Interrupted', str(exc))
+        work = self.work(Down(), names=names, timeout=0.3)
+        exc = self.assertRaises(errors.CloudUnreachable, list, work.reports())
+        self.assertIn('Nobody is there', str(exc))
+        self.assertIn('longer --timeout', str(exc))
 
 
 class DownTest(testtools.TestCase):

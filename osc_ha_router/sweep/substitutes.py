@@ -22,13 +22,16 @@ from osc_ha_router.model import claim
 from osc_ha_router.model import report
 from osc_ha_router.model import view
 
+#: kind of the failure of a host that nobody waits for any more
+INTERRUPTED = 'interrupted'
+
 
 def unseen(host: str) -> view.HostView:
     """Return the view of a host that nobody waits for any more."""
     return view.HostView(
         host,
         view.Failure(
-            'interrupted',
+            INTERRUPTED,
             f'{host} was not looked at to the end, as this was interrupted',
             'Run the command again.',
         ),
@@ -37,18 +40,13 @@ def unseen(host: str) -> view.HostView:
 
 def deleted(id_: str) -> claim.Router:
     """Return a router that Neutron does not have."""
-    return claim.Router(
-        id=id_,
-        name='',
-        project_id=None,
-        status=None,
-        admin_state_up=None,
-        distributed=None,
-        gateway=None,
+    return dataclasses.replace(
+        claim.untold(id_, ''),
         agents=(),
         ports=(),
         floating_ips=(),
         peers=(),
+        gaps=(),
         deleted=True,
     )
 

@@ -16,11 +16,11 @@ from collections.abc import Sequence
 from typing import Any
 from typing import TYPE_CHECKING
 
-from osc_ha_router import means
 from osc_ha_router.backends import base
 from osc_ha_router.diagnosis import looked
 from osc_ha_router.model import claim
-from osc_ha_router.model import report
+from osc_ha_router.sweep import means
+from osc_ha_router.sweep import second
 
 if TYPE_CHECKING:
     from osc_ha_router import engine
@@ -52,7 +52,7 @@ def first(question: 'engine.Question', said: Any) -> list[base.Request]:
 def again(
     said: Any,
     routers: Sequence[claim.Router],
-    firsts: Sequence[report.Report],
+    firsts: Sequence[second.First],
     shown: looked.Looked,
     listen: float,
 ) -> list[base.Request]:
@@ -60,23 +60,23 @@ def again(
 
     :param said: what Neutron said at first
     :param routers: what it says now of those that are looked at again
-    :param firsts: the first reports on them
+    :param firsts: what the first look came to
     :param shown: what the first look showed
     :param listen: for so many seconds
     """
     hosts = {agent.host for r in routers for agent in r.agents or ()}
     # where it was found, even where nobody else would look for it
-    for found in firsts:
-        hosts.update(shown.views(found.router.id))
+    for first in firsts:
+        hosts.update(shown.places(first.said.id))
         hosts.update(
             replica.host
-            for replica in found.replicas
+            for replica in first.found.replicas
             # the report may call it something else
             if replica.host in shown.by_name
         )
     if len(said.hosts or ()) <= _SMALL_CLOUD:
         hosts.update(said.hosts or ())
-    ids = tuple(found.router.id for found in firsts)
+    ids = tuple(first.said.id for first in firsts)
     return _ordered(said, hosts, ids, listen)
 
 

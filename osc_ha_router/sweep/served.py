@@ -18,9 +18,10 @@ it while it is down. Whoever may look in its place, the node agents' API,
 returns finished reports.
 """
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 import dataclasses
 import re
+import threading
 from typing import TYPE_CHECKING
 
 from osc_ha_router import errors
@@ -43,6 +44,25 @@ class Served:
     #: why it said nothing
     failure: view.Failure | None = None
 
+    def beside(
+        self, claims: claim.Claims, question: 'engine.Question'
+    ) -> 'Served':
+        """Return the same without reports on what Neutron tells all of."""
+        seen = {r.id for r in claims.routers if r.agents is not None}
+        projects = {r.project_id for r in claims.routers}
+        return dataclasses.replace(
+            self,
+            reports=tuple(
+                item
+                for item in self.reports
+                if item.router.id not in seen
+                and (
+                    question.project is None
+                    or item.router.project_id in projects
+                )
+            ),
+        )
+
     def rest(self, claims: claim.Claims) -> claim.Claims:
         """Return the claims that are still to be judged."""
         done = {item.router.id for item in self.reports}
@@ -58,6 +78,23 @@ class Served:
         )
 
 
+#: nobody waits for it any more
+INTERRUPTED = Served(
+    failure=view.Failure(
+        'interrupted',
+        'they were not waited for, as this was interrupted',
+        'Run the command again.',
+    )
+)
+LATE = Served(
+    failure=view.Failure(
+        'deadline',
+        'they did not answer in the time that there was',
+        'Try again with a longer --timeout.',
+    )
+)
+
+
 def wanted(claims: claim.Claims, question: 'engine.Question') -> bool:
     """Return whether a service may know what Neutron did not tell."""
     if not claims.routers and not question.names:
@@ -66,29 +103,13 @@ def wanted(claims: claim.Claims, question: 'engine.Question') -> bool:
     return any(router.agents is None for router in claims.routers)
 
 
-def ask(
-    service: 'engine.Service',
-    claims: claim.Claims,
-    question: 'engine.Question',
-    deadline: base.Deadline,
-) -> Served:
-    """Return the service's reports on what Neutron does not tell all of."""
-    blind = tuple(r.id for r in claims.routers if r.agents is None)
-    ids = blind if question.names else ()
-    told = _call(service, ids, question, deadline)
-    seen = {r.id for r in claims.routers if r.agents is not None}
-    projects = {r.project_id for r in claims.routers}
-    return dataclasses.replace(
-        told,
-        reports=tuple(
-            item
-            for item in told.reports
-            if item.router.id not in seen
-            and (
-                question.project is None or item.router.project_id in projects
-            )
-        ),
-    )
+def untold(
+    claims: claim.Claims, question: 'engine.Question'
+) -> tuple[str, ...]:
+    """Return the ids of routers to ask a service for; none: all."""
+    if not question.names:
+        return ()
+    return tuple(r.id for r in claims.routers if r.agents is None)
 
 
 def replaceable(question: 'engine.Question') -> bool:
@@ -99,39 +120,38 @@ def replaceable(question: 'engine.Question') -> bool:
 
 
 def instead(
-    service: 'engine.Service',
-    question: 'engine.Question',
-    deadline: base.Deadline,
-    exc: errors.CloudUnreachable,
-) -> Served:
-    """Return the service's reports in the place of Neutron's answer.
+    question: 'engine.Question', exc: errors.CloudUnreachable
+) -> tuple[str, ...]:
+    """Return the ids of routers to ask a service for in Neutron's place.
 
-    :raises CloudUnreachable: with what else was tried
+    :raises CloudUnreachable: there are none, and what could be tried
     """
-    names = question.names
-    if not names:
+    if not question.names:
         raise exc
     if not replaceable(question):
         raise errors.CloudUnreachable(
             f'{exc}\nWhat the nodes show can still be told of routers that '
             'are given by ID, without --project and --host.'
         )
-    told = _call(service, names, question, deadline)
-    if told.failure is not None:
-        raise errors.CloudUnreachable(f'{exc}\n{told.failure.sentences}')
-    return told
+    return question.names
 
 
-def _call(
+def ask(
     service: 'engine.Service',
-    ids: Iterable[str],
+    ids: Sequence[str],
     question: 'engine.Question',
     deadline: base.Deadline,
+    stop: threading.Event,
 ) -> Served:
+    """Return what a service says of routers.
+
+    :param ids: of these; none: of all
+    :param stop: ends the waiting when it is set
+    """
     asked = dataclasses.replace(
         question, names=tuple(ids), project=None, host=None
     )
     try:
-        return Served(service.check(asked, deadline))
+        return Served(service.check(asked, deadline, stop))
     except base.Trouble as trouble:
         return Served(failure=trouble.failure)

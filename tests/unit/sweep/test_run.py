@@ -24,7 +24,7 @@ import testtools
 from osc_ha_router import engine
 from osc_ha_router import errors
 from osc_ha_router import interruption
-from osc_ha_router import sweep
+from osc_ha_router.sweep import run
 from tests.unit import fakes
 from tests.unit import test_engine
 from tests.unit.scene import Scene
@@ -223,10 +223,10 @@ class StreamTest(SweepTest):
             .sweep(engine.Question())
             .reports()
         )
-        self.assertIn((sweep.CALLS, 1, 1), self.counted)
+        self.assertIn((run.CALLS, 1, 1), self.counted)
         self.assertEqual(
-            [(sweep.NODES, n, 3) for n in (1, 2, 3)],
-            [told for told in self.counted if told[0] == sweep.NODES],
+            [(run.NODES, n, 3) for n in (1, 2, 3)],
+            [told for told in self.counted if told[0] == run.NODES],
         )
 
     def test_told_how_far_the_second_look_is(self):
@@ -236,11 +236,55 @@ class StreamTest(SweepTest):
             .sweep(engine.Question())
             .reports()
         )
-        for what in (sweep.NODES, sweep.AGAIN):
+        for what in (run.NODES, run.AGAIN):
             self.assertEqual(
                 [(what, n, 3) for n in (1, 2, 3)],
                 [told for told in self.counted if told[0] == what],
             )
+
+
+class WhereTest(SweepTest):
+    """Neutron does not list the agents, but says of each router."""
+
+    def engine(self, *looks, **source):
+        machine = super().engine(*looks, **source)
+        flow = self.source.flow
+
+        @contextlib.contextmanager
+        def without_hosts(**options):
+            with flow(**options) as found:
+                found.hosts = found.known = None
+                yield found
+
+        self.source.flow = without_hosts
+        return machine
+
+    def test_hosts_that_routers_name(self):
+        look = self.many(self.healthy, self.broken)
+        machine = self.engine(look)
+        self.assertEqual(
+            {'r0': set(), 'r1': {'monitor-dead'}},
+            self.found(machine.sweep(engine.Question()).reports()),
+        )
+        first, _ = self.backend.requests
+        self.assertEqual(
+            {name: None for name in self.healthy.names},
+            {request.host: request.routers for request in first},
+        )
+
+    def test_time_is_up_while_they_are_asked_for(self):
+        """What was told by then is looked at all the same."""
+        look = self.many(self.healthy, self.healthy)
+        machine = self.engine(look, slow=[look[1].router.id])
+        found = self.found(
+            machine.sweep(engine.Question(timeout=0.3)).reports()
+        )
+        self.assertEqual(set(), found['r0'])
+        self.assertIn('claim-unknown', found['r1'])
+
+    def test_neither_routers_nor_hosts(self):
+        machine = self.engine(self.many(self.healthy), listed=[])
+        self.assertEqual([], list(machine.sweep(engine.Question()).reports()))
 
 
 class MeanwhileTest(SweepTest):
@@ -397,18 +441,55 @@ class DeletedTest(SweepTest):
         self.assertEqual(1, len(self.work.claims.routers))
 
     def test_neutron_does_not_say(self):
-        nodes = self.many(self.healthy, self.healthy)
+        """Not known is not gone, and none of them is left out."""
+        nodes = self.many(self.healthy, self.healthy, self.healthy)
+        for call in ('owners', 'again'):
+            machine = self.engine(
+                nodes, nodes=[nodes], listed=[nodes[0].router.id]
+            )
+
+            def broken(ids):
+                raise errors.CloudError('broken')
+
+            setattr(self.source, call, broken)
+            work = machine.sweep(engine.Question(), keep=True)
+            fine, *unknown = work.reports()
+            self.assertEqual(('r0', 'OK'), (fine.router.name, fine.health))
+            self.assertEqual(
+                [scene.router.id for scene in nodes[1:]],
+                [r.router.id for r in unknown],
+            )
+            for found in unknown:
+                self.assertEqual('UNKNOWN', found.health)
+                self.assertEqual(
+                    ['claim-unknown'], [f.name for f in found.findings]
+                )
+                self.assertIn(
+                    'whether there is such a router: broken',
+                    found.findings[0].summary,
+                )
+                # what the nodes show is evidence all the same
+                self.assertEqual([self.active], found.active_hosts)
+                self.assertIn(found.router, work.claims.routers)
+
+    def test_known_at_the_second_look(self):
+        nodes = self.many(self.healthy, self.broken)
+        # with nothing known of it, nothing is missing; but this is too much
+        twice = self.many(self.healthy, self.healthy.with_role(self.standby))
         machine = self.engine(
-            nodes[:1], nodes=[nodes], listed=[nodes[0].router.id]
+            nodes, nodes=[twice, nodes], listed=[nodes[0].router.id]
         )
 
-        def owners(ids):
+        def broken(ids):
             raise errors.CloudError('broken')
 
-        self.source.owners = owners
-        reports = list(machine.sweep(engine.Question()).reports())
-        self.assertEqual(['r0'], [r.router.name for r in reports])
-        self.assertIn('1 routers that nodes have', self.told[0])
+        self.source.owners = broken
+        _, later = machine.sweep(engine.Question()).reports()
+        self.assertEqual('r1', later.router.name)
+        self.assertEqual(
+            {'monitor-dead', 'changed-meanwhile'},
+            {f.name for f in later.findings},
+        )
 
 
 class TroubleTest(SweepTest):
@@ -574,6 +655,59 @@ class InterruptedTest(SweepTest):
         self.assertTrue(self.work.interrupted)
         self.assertEqual({'r0': set(), 'r1': {'monitor-dead'}}, found)
 
+    def second_look(self, scenes, question=None):
+        """Press Ctrl-C while nodes are looked at for the second time."""
+        stop = interruption.Interruption()
+        machine = self.engine(scenes, stop=stop)
+        answer, looks = self.backend.probe, []
+
+        def probe(requests, deadline):
+            looks.append(requests)
+            if len(looks) > 1:
+                self.later()
+                yield next(answer(requests, deadline))
+                time.sleep(30)
+            yield from answer(requests, deadline)
+
+        self.backend.probe = probe
+        with stop:
+            began = time.monotonic()
+            answered = machine.check(question or engine.Question())
+        self.assertLess(time.monotonic() - began, 1.3)
+        self.assertEqual(2, len(looks))
+        return answered
+
+    def test_while_nodes_are_looked_at_again(self):
+        """The first look counts, in what is saved as well."""
+        error = self.healthy.without_address(
+            self.active, self.healthy.floating_ip
+        ).without_processes(self.standby, 'monitor')
+        scenes = self.many(self.healthy, error)
+        answered = self.second_look(scenes)
+        found = self.found(answered.reports)
+        self.assertEqual({'floating-ip-missing', 'monitor-dead'}, found['r1'])
+        self.assertEqual([None] * 3, [h.failure for h in answered.look.hosts])
+        again = engine.verdict.judge(
+            answered.reports[1].router, answered.look.hosts
+        )
+        self.assertEqual(answered.reports[1].findings, again.findings)
+        # what was not seen to the end is no news
+        self.assertNotIn('saw less', ' '.join(self.told))
+
+    def test_while_strangers_are_asked_for(self):
+        """They are unknown, and not left out."""
+        stop = interruption.Interruption()
+        look = self.many(self.healthy, self.healthy)
+        machine = self.engine(look, stop=stop, listed=[look[0].router.id])
+        hold = threading.Event()
+        self.addCleanup(hold.set)
+        self.source.owners = lambda ids: hold.wait(30)
+        self.later()
+        found = self.run_(machine, stop)
+        self.assertEqual(
+            {'r0': set(), look[1].router.id: {'claim-unknown'}}, found
+        )
+
     def test_while_a_report_is_read(self):
         """Nothing is lost, and what has not been waited for is not."""
         stop = interruption.Interruption()
@@ -600,7 +734,8 @@ class InterruptedTest(SweepTest):
             Source(look), fakes.Backend(look), judge=judge, stop=stop
         )
         with stop:
-            reports = machine.sweep(engine.Question()).reports()
+            work = machine.sweep(engine.Question())
+            reports = work.reports()
             next(reports)
             self.ctrl_c()
             began = time.monotonic()
@@ -608,6 +743,7 @@ class InterruptedTest(SweepTest):
         self.assertLess(time.monotonic() - began, 1)
         self.assertEqual({'not-looked-at'}, found['r4'])
         self.assertEqual(4, len(found))
+        self.assertTrue(work.unjudged)
 
     def test_twice(self):
         stop = interruption.Interruption()

@@ -34,6 +34,8 @@ class Means:
     source: 'engine.Source'
     backend: base.Backend
     notify: Callable[[str], None] = lambda message: None
+    #: told in a sentence what is missing in the answer
+    warn: Callable[[str], None] = lambda message: None
     sleep: Callable[[float], None] = time.sleep
     judge: 'engine.Judge' = verdict.judge
     service: 'engine.Service | None' = None
