@@ -31,6 +31,8 @@ from osc_ha_router.repair import result
 
 #: seconds in which the nodes can give the lock back when time is up
 SPARE = 10.0
+#: what is set or removed is what the node's keepalived.conf names
+NAMED = frozenset((action.Op.ADD, action.Op.CLEAN))
 
 
 class Rewritten(errors.Refused):
@@ -146,7 +148,16 @@ class Stage:
             )
 
     def _compare(self, host: str, begun: nodes.Begun) -> None:
-        """Refuse to act on a node that is not as it was when it was judged."""
+        """Refuse what a file named that is another one by now.
+
+        Whatever else is done on a node does not depend on its file, which
+        Neutron may be writing because of what is to be mended.
+        """
+        if not any(
+            each.host == host and each.op in NAMED
+            for each in self._plan.actions
+        ):
+            return
         for replica in self._plan.report.replicas:
             shown = replica.view
             if replica.host != host or shown is None or not shown.files:

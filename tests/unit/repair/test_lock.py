@@ -24,14 +24,16 @@ class LockTest(mending.MendTest):
         self.nodes.edit(lambda s: s.with_conf(host, sha256='e' * 64))
 
     def test_file_that_was_rewritten(self):
+        """What is to be removed is what the old one named."""
         self.broken(self.well.with_address(self.standby, self.well.internal))
         made = self.look()
-        self.rewrite(self.other)
+        self.rewrite(self.standby)
         refused = self.assertRaises(errors.Refused, self.mend, planned=made)
         self.assertIn('rewritten', str(refused))
         self.assertNotIn('clean', self.nodes.ops())
 
-    def test_file_that_has_come_since(self):
+    def test_file_that_nothing_depends_on(self):
+        """Neutron may write it because of what is to be mended."""
         self.broken(
             self.well.with_address(self.standby, self.well.internal).with_view(
                 self.other, keepalived_conf=None
@@ -43,23 +45,30 @@ class LockTest(mending.MendTest):
                 self.other, keepalived_conf=self.well.conf(self.other)
             )
         )
-        self.assertRaises(errors.Refused, self.mend, planned=made)
+        self.assert_outcome('MENDED', 0, self.mend(planned=made))
 
     def test_rewritten_after_something_was_done(self):
         """Neutron may have been asked to: it is looked at once more."""
-        (port,) = self.well.ports('network:router_gateway')
-        scene = (
-            self.well.with_role(self.standby)
-            .without_keepalived(self.standby)
-            .with_port(port.id, host=self.standby)
-        )
+        scene = self.well.with_address(self.standby, self.well.internal)
         self.broken(scene)
+
+        def add() -> None:
+            if self.nodes.ops(self.standby).count('clean') == 1:
+                self.nodes.edit(
+                    lambda s: s.with_address(self.standby, self.well.gateway)
+                )
+
+        self.nodes.fault(self.standby, 'finish', call=add)
         self.nodes.fault(
-            self.other, 'begin', skip=1, call=lambda: self.rewrite(self.other)
+            self.standby,
+            'begin',
+            skip=1,
+            call=lambda: self.rewrite(self.standby),
         )
         mended = self.mend()
         self.assert_outcome('MENDED', 0, mended)
-        self.assertIn(('report', self.active), self.steps(mended))
+        self.assertEqual(3, self.nodes.ops(self.standby).count('begin'))
+        self.assertEqual(2, self.steps(mended).count(('clean', self.standby)))
 
     def test_file_of_a_standby_that_cannot_be_used(self):
         """It is cured, and what is wrong elsewhere as well."""
