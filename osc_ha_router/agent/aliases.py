@@ -45,10 +45,12 @@ NodeView.processes    role, pid, state and age, which help whoever is told;
 keepalived_conf       kept; no path, and no sum of the file's bytes
 state_file            one of Neutron's words, or that it is another; no path
 errand                that there is one, its state and since when; not by
-                      whom, and no message, which names files and people
+                      whom, no host that is owed something, and no message,
+                      which names files and people
 problems              what could not be read, not why
 HostView.residents    only what shares the router's HA network, and that
-                      without ids; no names of namespaces
+                      without ids, and that there is something of the router
+                      itself that was not looked at; no names of namespaces
 HostView.hostname     gone
 ===================== ====================================================
 """
@@ -97,11 +99,11 @@ class Aliases:
     A router's replicas keep their names from one look to the next. Those of
     different routers have nothing to do with each other.
 
-    :param known: ids of routers that the caller may know
+    :param known: ids of routers that the caller may know; None: of all
     """
 
-    def __init__(self, known: Collection[str]) -> None:
-        self._known = frozenset(known)
+    def __init__(self, known: Collection[str] | None) -> None:
+        self._known = None if known is None else frozenset(known)
         #: router -> host -> what it was called before
         self._given: dict[str, dict[str, str]] = {}
 
@@ -121,15 +123,24 @@ class Aliases:
             peer.router_id: f'other-router-{number}'
             for number, peer in enumerate(router.peers or (), 1)
         }
-        peers |= {id_: id_ for id_ in peers if id_ in self._known}
+        known = peers if self._known is None else self._known
+        peers |= {id_: id_ for id_ in peers if id_ in known}
         residents = tuple(
             view.Resident(name, (), resident.vrid)
             for id_, name in peers.items()
             for resident in every.residents(id_)
         )
+        # what the host has of it nobody has asked for, which is not nothing
+        unseen = {
+            shown.host: (view.Resident(router.id, ('',), None),)
+            for shown in every
+            if shown.failure is None
+            and shown.residents is not None
+            and not every.knows(shown.host, router.id)
+        }
         return verdict.judge(
             _router(router, names, peers),
-            tuple(_hosts(every, names, views, residents)),
+            tuple(_hosts(every, names, views, unseen, residents)),
             ignore,
         )
 
@@ -209,18 +220,20 @@ def _hosts(
     hosts: Iterable[view.HostView],
     names: Mapping[str, str],
     views: Mapping[str, view.NodeView],
+    unseen: Mapping[str, tuple[view.Resident, ...]],
     residents: tuple[view.Resident, ...],
 ) -> Iterator[view.HostView]:
     """Yield what each host shows of one router.
 
     :param views: of the router, by host
+    :param unseen: that there is something of the router, by host
     :param residents: what hosts have of its peers; which host has it is not
         said, so the first that has said what it has gets all
     """
     for shown in hosts:
         own: tuple[view.Resident, ...] | None = None
         if shown.residents is not None:
-            own, residents = residents, ()
+            own, residents = residents + unseen.get(shown.host, ()), ()
         yield view.HostView(
             host=names[shown.host],
             failure=_failure(shown.failure),

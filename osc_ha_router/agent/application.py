@@ -31,7 +31,7 @@ from osc_ha_router import errors
 from osc_ha_router.agent import checking
 from osc_ha_router.agent import conversations
 from osc_ha_router.agent import identity
-from osc_ha_router.agent import line
+from osc_ha_router.agent import queue
 from osc_ha_router.agent import services as parts
 from osc_ha_router.agent import tokens
 from osc_ha_router.agent.api import calls
@@ -67,7 +67,7 @@ _PUBLIC = {
 _STATUS: tuple[tuple[type[Exception], int, str], ...] = (
     (checking.Forbidden, 403, ''),
     (checking.Unavailable, 503, ''),
-    (line.Busy, 503, ''),
+    (queue.Busy, 503, ''),
     (conversations.Busy, 503, 'There is no room for it now: '),
     (conversations.Unknown, 404, ''),
     (errors.RouterNotFound, 404, ''),
@@ -78,6 +78,7 @@ _STATUS: tuple[tuple[type[Exception], int, str], ...] = (
 _TROUBLE = {
     'agent-lost': 404,
     'agent-not-found': 404,
+    'agent-stranger': 404,
     'agent-busy': 503,
     'agent-timeout': 504,
     'agent-deadline': 504,
@@ -107,15 +108,19 @@ def bare(
     """Return the innermost layer, without ids and tokens."""
     app = flask.Flask(__name__, static_folder=None)
     app.json.sort_keys = False  # type: ignore[attr-defined]
+    # otherwise two slashes are answered with where one leads, which is where
+    # the client says that it has sent its request to
+    app.url_map.merge_slashes = False
     app.config['MAX_CONTENT_LENGTH'] = operations.SMALL
     app.config['MAX_FORM_MEMORY_SIZE'] = operations.SMALL
+    # tenants cannot take what operators need
+    kept = max(1, conf.agent.front_threads // 4)
+    many = 'This agent asks others for as many callers as it can'
     house = calls.House(
         services,
         enforcer,
-        gates.Gate(
-            conf.agent.front_threads,
-            'This agent asks others for as many callers as it can',
-        ),
+        gates.Gate(max(1, conf.agent.front_threads - kept), many),
+        gates.Gate(kept, many),
         gates.Gate(
             conf.agent.checks,
             'This agent looks at many nodes for as many callers as it can',

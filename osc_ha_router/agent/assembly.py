@@ -52,6 +52,7 @@ class Parts:
     services: services.Services
     conversations: conversations.Conversations
     sweep: sweep.Sweep
+    claims: claims.Claims
 
 
 def build(
@@ -69,20 +70,24 @@ def build(
     :raises ConfigError: the agent's own credentials cannot be used
     """
     host = conf.agent.host
-    own = session(conf)
     # whoever asks bounds a look
     here = local.Local(host, keeper, config.Settings(probe_timeout=_LONGEST))
     talks = conversations.Conversations(
         here, limit=conf.agent.conversations, lease=conf.agent.lease
     )
+    neutron = claims.Claims(
+        cloud.Cloud(_connection(conf, session(conf))),
+        [host, *conf.peers.hosts],
+    )
     others = peers.Peers(
-        peers.Settings(conf.peers.endpoint, conf.peers.cafile), own
+        peers.Settings(conf.peers.endpoint, conf.peers.cafile),
+        # another session: whoever waits for a token in it has little time,
+        # and nobody who asks Neutron may keep it waiting
+        session(conf),
+        neutron.knows,
     )
     nodes = functools.partial(
         everywhere.Nodes, here, others, conf.peers.concurrency
-    )
-    neutron = claims.Claims(
-        cloud.Cloud(_connection(conf, own)), [host, *conf.peers.hosts]
     )
     regular = sweep.Sweep(
         neutron,
@@ -96,6 +101,7 @@ def build(
     return Parts(
         services.Services(
             host=host,
+            knows=neutron.knows,
             conversations=talks,
             nodes=nodes,
             relay=relay.Relay(others),
@@ -103,9 +109,12 @@ def build(
                 neutron,
                 nodes,
                 functools.partial(policies.allows, enforcer),
-                conf.agent.checks,
-                # however slow one project's are, others get through
-                max(1, conf.agent.front_threads // 2),
+                checking.Limits(
+                    conf.agent.checks,
+                    conf.agent.checks_per_project,
+                    conf.agent.check_timeout,
+                    conf.agent.check_probe_timeout,
+                ),
             ),
             alive=keeper.alive,
             metrics=regular.page,
@@ -113,6 +122,7 @@ def build(
         ),
         talks,
         regular,
+        neutron,
     )
 
 

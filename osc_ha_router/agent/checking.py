@@ -32,8 +32,8 @@ from osc_ha_router import errors
 from osc_ha_router import text
 from osc_ha_router.agent import aliases
 from osc_ha_router.agent import claims as claiming
-from osc_ha_router.agent import line
 from osc_ha_router.agent import policies
+from osc_ha_router.agent import queue
 from osc_ha_router.backends import base
 from osc_ha_router.diagnosis import verdict
 from osc_ha_router.model import claim
@@ -71,15 +71,33 @@ class Asked:
     probe_timeout: float = 15.0
 
 
+@dataclasses.dataclass(frozen=True)
+class Limits:
+    """How much of it there may be. Times are in seconds."""
+
+    #: checks under way at the same time; others wait in the queue
+    checks: int
+    #: how many of one project are under way or wait; None: any
+    share: int | None = None
+    #: the longest for who may not check any router: of a check, of a node
+    timeout: float = 600.0
+    probe_timeout: float = 60.0
+
+    def on(self, asked: Asked) -> Asked:
+        """Return what is asked, for no longer than it may take."""
+        return dataclasses.replace(
+            asked,
+            timeout=min(asked.timeout, self.timeout),
+            probe_timeout=min(asked.probe_timeout, self.probe_timeout),
+        )
+
+
 class Checker:
     """Checks routers for callers of whom Keystone has said who they are.
 
     :param claims: asks Neutron with the agent's own rights
     :param nodes: gives a backend for a probe timeout
     :param allows: says what a caller may
-    :param limit: how many checks are under way at the same time; others
-        wait in line
-    :param share: how many of them one project may have there; None: any
     """
 
     def __init__(
@@ -87,13 +105,13 @@ class Checker:
         claims: claiming.Claims,
         nodes: Callable[[float], base.Backend],
         allows: Allows,
-        limit: int,
-        share: int | None = None,
+        limits: Limits,
     ) -> None:
         self._claims = claims
         self._nodes = nodes
         self._allows = allows
-        self._line = line.Line(limit, share)
+        self._limits = limits
+        self._queue = queue.Queue(limits.checks, limits.share)
 
     def check(
         self, who: context.RequestContext, asked: Asked
@@ -104,38 +122,47 @@ class Checker:
         :raises RouterNotFound: one that does not exist, or not for the caller
         :raises NotSupported: one that keepalived does not run
         :raises Unavailable: whether the caller may cannot be judged now
-        :raises Busy: of ``line``: others, or too many of the same project, are
+        :raises Busy: of ``queue``: others, or too many of the same project, are
             before it
         """
-        deadline = base.Deadline.after(asked.timeout)
         rights = _Rights(self._allows, who)
+        if not rights.everything:
+            asked = self._limits.on(asked)
+        deadline = base.Deadline.after(asked.timeout)
         if not rights.everything and not rights.check(who.project_id):
             raise Forbidden(
                 'Your roles do not allow you to check routers. Ask for the '
                 'role reader or member in the project of the router.'
             )
         owner = str(who.project_id or who.user_id)
-        with line.Turn(self._line, deadline, owner) as turn:
-            claims = self._authorise(who, rights, asked.routers)
-            if not claims.routers:
-                return ()
-            sweep = asked.routers is None and rights.everything
+        with queue.Turn(self._queue, deadline, owner) as turn:
+            names: tuple[str, ...] = ()
+            source: engine.Source = self._claims
+            judge = _judge(rights, None)
+            if asked.routers is not None or not rights.everything:
+                claims = self._authorise(who, rights, asked.routers)
+                if not claims.routers:
+                    return ()
+                names = tuple(router.id for router in claims.routers)
+                source = _Known(claims, self._claims, rights)
+                judge = _judge(rights, claims.routers)
             machine = engine.Engine(
-                _Known(claims, self._claims, rights),
+                source,
                 self._nodes(asked.probe_timeout),
-                sleep=turn.sleep,
-                judge=_judge(claims, rights),
+                sleep=_pause(turn),
+                judge=judge,
             )
             question = engine.Question(
-                names=()
-                if sweep
-                else tuple(router.id for router in claims.routers),
+                names=names,
                 ignore=asked.ignore,
                 listen=asked.listen,
                 recheck=asked.recheck,
                 timeout=deadline.left(),
             )
-            reports = machine.check(question).reports
+            try:
+                reports = machine.check(question).reports
+            except errors.CloudError as exc:
+                raise _unavailable(rights, exc) from None
         LOG.info(
             'Checked %d routers for user %s of project %s',
             len(reports),
@@ -156,7 +183,7 @@ class Checker:
         """
         try:
             if ids is None:
-                return self._all(who, rights)
+                return self._own(who, rights)
             if not rights.everything:
                 owners = self._claims.owners(ids)
                 for id_ in ids:
@@ -165,15 +192,7 @@ class Checker:
                         raise _not_found(id_)
             return self._some(rights, ids)
         except (errors.CloudError, errors.UsageError) as exc:
-            if rights.everything:
-                raise Unavailable(
-                    f'Neutron does not say which routers there are: {exc}'
-                ) from None
-            LOG.warning('Neutron does not say whose routers are: %s', exc)
-            raise Unavailable(
-                'Neutron does not answer this service, so nobody can tell '
-                'which routers are yours. Try again in a moment.'
-            ) from None
+            raise _unavailable(rights, exc) from None
 
     def _some(self, rights: '_Rights', ids: Sequence[str]) -> claim.Claims:
         try:
@@ -190,11 +209,10 @@ class Checker:
                 raise _not_found(id_)
         return dataclasses.replace(found, routers=tuple(known.values()))
 
-    def _all(
+    def _own(
         self, who: context.RequestContext, rights: '_Rights'
     ) -> claim.Claims:
-        project = None if rights.everything else who.project_id
-        found = self._claims.claims((), project=project)
+        found = self._claims.claims((), project=who.project_id)
         return dataclasses.replace(
             found, routers=tuple(r for r in found.routers if rights.keep(r))
         )
@@ -261,21 +279,56 @@ class _Known:
         )
 
 
-def _judge(claims: claim.Claims, rights: _Rights) -> engine.Judge:
-    """Return a judge that names nodes only to those who may know."""
-    open_to = {r.id for r in claims.routers if rights.hosts(r)}
-    hidden = aliases.Aliases({router.id for router in claims.routers})
+def _judge(
+    rights: _Rights, routers: Sequence[claim.Router] | None
+) -> engine.Judge:
+    """Return a judge that names nodes only to those who may know.
+
+    :param routers: those that the caller checks; None: any that come
+    """
+    ids = None if routers is None else {router.id for router in routers}
+    #: router -> whether its nodes are named, the same at every look
+    named = {router.id: rights.hosts(router) for router in routers or ()}
+    hidden = aliases.Aliases(ids)
 
     def judge(
         router: claim.Router,
         hosts: Sequence[view.HostView],
         ignore: Collection[str],
     ) -> report.Report:
-        if router.id in open_to:
+        if router.id not in named:
+            named[router.id] = ids is None and rights.hosts(router)
+        if named[router.id]:
             return verdict.judge(router, hosts, ignore)
         return hidden.judge(router, hosts, ignore)
 
     return judge
+
+
+def _pause(turn: queue.Turn) -> Callable[[float], None]:
+    """Return what waits for the second look, which there need not be."""
+
+    def pause(seconds: float) -> None:
+        try:
+            turn.sleep(seconds)
+        except queue.Busy as exc:
+            # what the first look has come to is an answer
+            raise errors.Interrupted(str(exc)) from None
+
+    return pause
+
+
+def _unavailable(rights: _Rights, exc: errors.Error) -> Unavailable:
+    if rights.everything:
+        return Unavailable(
+            f'Neutron does not say which routers there are: {exc}'
+        )
+    # the address of the API is none of a tenant's business
+    LOG.warning('Neutron does not say whose routers are: %s', exc)
+    return Unavailable(
+        'Neutron does not answer this service, so nobody can tell which '
+        'routers are yours. Try again in a moment.'
+    )
 
 
 def _not_found(id_: str) -> errors.RouterNotFound:

@@ -35,6 +35,7 @@ from osc_ha_router.agent import keeper as keepers
 from osc_ha_router.agent import policies
 from osc_ha_router.agent import privileges
 from osc_ha_router.agent import server
+from osc_ha_router.agent import slow
 from osc_ha_router.agent import startup
 
 LOG = logging.getLogger(__name__)
@@ -100,6 +101,9 @@ class Agent:
             threads=conf.agent.threads,
             tls=secrets.tls,
             limit=conf.agent.connections,
+            waits=slow.Slow(
+                conf.agent.slow_threads, conf.agent.slow_threads_per_address
+            ),
             request_timeout=conf.agent.request_timeout,
         )
         self._ended = threading.Event()
@@ -116,7 +120,9 @@ class Agent:
         """Serve until told to end, and come to an end."""
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: self._ended.set())
-        for work in (self._serve, self._watch):
+        # which nodes there are is good to know before Neutron is down
+        learn = self._parts.claims.learn
+        for work in (self._serve, self._watch, learn):
             threading.Thread(
                 target=work, name=work.__name__, daemon=True
             ).start()

@@ -49,11 +49,6 @@ class Here(Protocol):
     ) -> view.HostView:
         """Return what it shows; what goes wrong is in its ``failure``."""
 
-    def converse(
-        self, deadline: base.Deadline, stop: threading.Event
-    ) -> contextlib.AbstractContextManager[base.Conversation]:
-        """Open a line to its node program."""
-
 
 class Nodes(base.Backend):
     """Looks at nodes on behalf of the caller whose thread makes it.
@@ -100,19 +95,6 @@ class Nodes(base.Backend):
             for request, shown in looks:
                 for _ in range(wanted[request]):
                     yield shown
-
-    def converse(
-        self, host: str, deadline: base.Deadline, stop: threading.Event
-    ) -> contextlib.AbstractContextManager[base.Conversation]:
-        """Open a line to one node, as ``base.Backend`` describes."""
-        if host == self._here.host:
-            return self._here.converse(deadline, stop)
-        try:
-            agent = self._peers.remote(host, self._who)
-        except failures.Broken as broken:
-            failure = faults.describe(broken.kind, host, '', broken.detail)
-            raise base.Trouble(failure, None) from None
-        return agent.converse(host, deadline, stop)
 
     def _look(
         self,

@@ -124,9 +124,28 @@ _AGENT_OPTIONS: list[cfg.Opt] = [
         default=192,
         min=1,
         help='How many of the threads may be held by requests for which this '
-        'agent has to ask other agents. More are answered 503, and clients '
-        'try again. What is left answers the other agents; without that, '
-        'agents that wait for each other would wait for ever.',
+        'agent has to ask other agents: three quarters of them by checks, '
+        'and one quarter by looks at nodes and by conversations. More are '
+        'answered 503, and clients try again. What is left of the threads '
+        'answers the other agents; without that, agents that wait for each '
+        'other would wait for ever.',
+    ),
+    cfg.IntOpt(
+        'slow_threads',
+        default=64,
+        min=1,
+        help='How many of the threads may wait for clients that are slow to '
+        'send a long body, or to read an answer. Beyond that, a client has '
+        'half a second for it. All else that a client sends is waited for '
+        'without a thread.',
+    ),
+    cfg.IntOpt(
+        'slow_threads_per_address',
+        default=32,
+        min=1,
+        help='How many of slow_threads may wait for the clients of one '
+        'address. Set it to slow_threads where clients come by way of a '
+        'proxy, which has one address for all of them.',
     ),
     cfg.IntOpt(
         'checks',
@@ -136,12 +155,35 @@ _AGENT_OPTIONS: list[cfg.Opt] = [
         'line, until their own time bound.',
     ),
     cfg.IntOpt(
+        'checks_per_project',
+        default=24,
+        min=1,
+        help='How many checks of one project may be under way or wait. More '
+        'are answered 503, and clients try again.',
+    ),
+    cfg.FloatOpt(
+        'check_timeout',
+        default=600.0,
+        min=1.0,
+        help='Seconds, the most that a check may take for callers who may '
+        'not check every router. Who asks for more gets what there is by '
+        'then.',
+    ),
+    cfg.FloatOpt(
+        'check_probe_timeout',
+        default=60.0,
+        min=1.0,
+        help='Seconds, the most that one node may take in a check for '
+        'callers who may not check every router.',
+    ),
+    cfg.IntOpt(
         'connections',
         default=1024,
         min=16,
         help='How many connections may be open at the same time. Beyond '
-        'that, the one that has been silent for longest is closed. Needs as '
-        'many open files (LimitNOFILE of systemd).',
+        'that one is closed: of the address that has most of them, the one '
+        'that has been silent for longest. Needs as many open files '
+        '(LimitNOFILE of systemd).',
     ),
     cfg.FloatOpt(
         'request_timeout',
@@ -173,8 +215,8 @@ _AGENT_OPTIONS: list[cfg.Opt] = [
         default=16,
         min=1,
         max=1024,
-        help='How many conversations (failovers) can be open on this node at '
-        'the same time. More are answered 503.',
+        help='How many conversations (failovers and repairs) can be open on '
+        'this node at the same time. More are answered 503.',
     ),
     cfg.FloatOpt(
         'lease',
@@ -210,15 +252,18 @@ _PEERS_OPTIONS: list[cfg.Opt] = [
     ),
     cfg.StrOpt(
         'cafile',
-        help="File (PEM) with the CAs of the agents' certificates. Empty: "
-        'those that the system trusts.',
+        help="File (PEM) with the CAs of the agents' certificates. Name one "
+        'that signs for nobody else: whoever has a certificate that is '
+        "trusted here, for the name of a node, is shown the agents' token. "
+        'Empty: those that the system trusts.',
     ),
     cfg.ListOpt(
         'hosts',
         default=[],
         item_type=types.HostDomain(),
-        help='Nodes to ask if Neutron does not say which there are, as when '
-        'it is down. Empty: those that it named last, and this node.',
+        help='Nodes that there are whatever Neutron says, to be asked as '
+        'well when it is down: then it is these, those that Neutron named '
+        'last, and this node. Others are never asked, and shown no token.',
     ),
     cfg.IntOpt(
         'concurrency',

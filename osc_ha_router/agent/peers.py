@@ -48,6 +48,8 @@ _HOSTS = 256
 _FRESH = 2.0
 #: seconds to wait for a token that can be done without
 _SOON = 2.0
+#: seconds after which a Keystone that has said nothing is taken for silent
+_ENOUGH = 1.0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,11 +67,18 @@ class Peers:
 
     :param settings: how to reach them
     :param own: signs on to Keystone as the agent itself
+    :param knows: says which hosts are nodes; to others no token is shown
     """
 
-    def __init__(self, settings: Settings, own: ksa_session.Session) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        own: ksa_session.Session,
+        knows: Callable[[str], bool],
+    ) -> None:
         self._settings = settings
         self._own = Own(own)
+        self._knows = knows
         # Keystone's certificate may be of another CA than the agents'
         self._session = web.session(
             _POOL, _HOSTS, verify=settings.cafile or True
@@ -82,14 +91,15 @@ class Peers:
 
         :param host: as Neutron knows it
         :param who: on whose behalf, whose request id goes along
-        :raises Broken: ``agent-unresolved``: it is no name of a host
+        :raises Broken: ``agent-unresolved``: it is no name of a host;
+            ``agent-stranger``: it is no node
         """
         return remote.Remote(self._to(host, self._own, who), direct=True)
 
     def relay(self, host: str, who: context.RequestContext) -> adapter.Adapter:
         """Return the way to a node's agent, with the caller's token.
 
-        :raises Broken: ``agent-unresolved``: it is no name of a host
+        :raises Broken: as of ``remote``
         """
         auth = Callers(str(who.auth_token), self._own.get_token_if_any)
         return self._to(host, auth, who)
@@ -100,10 +110,16 @@ class Peers:
         auth: plugin.BaseAuthPlugin,
         who: context.RequestContext | None,
     ) -> adapter.Adapter:
+        url = self.url(host)
+        if not self._knows(host):
+            raise failures.Broken(
+                'agent-stranger',
+                'neither Neutron nor the configuration names it',
+            )
         return adapter.Adapter(
             session=self._session,
             auth=auth,
-            endpoint_override=self.url(host),
+            endpoint_override=url,
             global_request_id=who.global_id if who is not None else None,
         )
 
@@ -139,16 +155,27 @@ class Own(plugin.BaseAuthPlugin):
 
         While one asks a Keystone that does not answer, others wait for the
         outcome instead of asking after each other, each for its own time.
+
+        :raises Broken: what this thread's guard says while it waits
         """
-        with self._lock:
+        with web.held(self._lock):
             if self._failed is not None:
                 failure, at = self._failed
                 if time.monotonic() - at < _FRESH:
                     raise failure.with_traceback(None)
+            began = time.monotonic()
             try:
                 token: str | None = self._signed_on.get_token()
             except exceptions.ClientException as exc:
                 self._failed = exc, time.monotonic()
+                raise
+            except failures.Broken:
+                # whoever had no time left has learned nothing of Keystone
+                if time.monotonic() - began >= _ENOUGH:
+                    silence = exceptions.ConnectTimeout(
+                        'Keystone did not answer in time'
+                    )
+                    self._failed = silence, time.monotonic()
                 raise
             self._failed = None
             return token

@@ -36,7 +36,6 @@ PROBE = 'router_ha:probe'
 FAILOVER = 'router_ha:failover'
 
 _ADMIN = 'rule:admin'
-_OPERATOR = 'rule:admin or rule:service'
 _OF_PROJECT = 'rule:admin or rule:project_reader or rule:project_member'
 #: no project has this id; None would be that of a token without a project
 _NOBODYS = '-'
@@ -83,7 +82,7 @@ _RULES: list[policy.RuleDefault] = [
     ),
     policy.DocumentedRuleDefault(
         PROBE,
-        _OPERATOR,
+        'rule:admin or rule:service',
         'See what nodes show, of any router. The agents ask each other by '
         'this rule.',
         [
@@ -94,10 +93,10 @@ _RULES: list[policy.RuleDefault] = [
     ),
     policy.DocumentedRuleDefault(
         FAILOVER,
-        _OPERATOR,
+        _ADMIN,
         'Have a conversation with the node program of a node, which can move '
-        'any router. The agents relay conversations to each other by this '
-        'rule.',
+        'and repair any router. The agents relay conversations to each other '
+        "with the caller's own token, so their account does not need it.",
         [
             {'method': 'POST', 'path': '/v1/hosts/{host}/conversations'},
             {

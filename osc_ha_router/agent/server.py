@@ -12,14 +12,14 @@
 
 """The web server: cheroot, with what an open port on a node needs beside.
 
-A connection that is silent costs no thread: it waits with all others until
-there is something to read. A request has a deadline as a whole. What
-cannot be read as one is answered as JSON, like everything else.
+A client that is silent, or slow, costs no thread: its connection waits with
+all others until there is something to read, and a thread is only for what
+has come: a step of the handshake, a request that is there. A request has a
+deadline as a whole.
 """
 
-import io
+import collections
 import math
-import re
 import socket
 import ssl
 import sys
@@ -28,198 +28,120 @@ import time
 from typing import Any
 from typing import TYPE_CHECKING
 
-from cheroot import errors
 from cheroot import server as cheroot_server
 from cheroot import wsgi
-from oslo_context import context
 from oslo_log import log as logging
 
 from osc_ha_router import text
-from osc_ha_router.agent import identity
+from osc_ha_router.agent import connections
+from osc_ha_router.agent import parsing
+from osc_ha_router.agent import slow
 from osc_ha_router.agent import transport
 from osc_ha_router.agent.api import operations
-from osc_ha_router.agent.api import problems
 
 if TYPE_CHECKING:
     from _typeshed.wsgi import WSGIApplication
 
 LOG = logging.getLogger(__name__)
 
-#: bytes of request line and headers; tokens are in them
-_HEADERS = 64 * 1024
 #: seconds in which a client that was refused may read why
 _LINGER = 1.0
 #: connections that the kernel keeps until they are accepted
 _BACKLOG = 512
 
-_DIGITS = re.compile(rb'[0-9]{1,15}')
-
 _PLAIN = 'This port speaks HTTPS only: use https:// in the address'
-
-
-class _Headers(dict[bytes, bytes]):
-    """Headers of a request, of which none is there twice with two meanings.
-
-    Two readings of where a body ends are how requests are smuggled.
-    """
-
-    def __setitem__(self, name: bytes, value: bytes) -> None:
-        if name == b'Content-Length':
-            if not _DIGITS.fullmatch(value) or self.get(name, value) != value:
-                raise ValueError('Content-Length has to be one number')
-            if b'Transfer-Encoding' in self:
-                raise ValueError('there are two lengths')
-        elif name == b'Transfer-Encoding' and b'Content-Length' in self:
-            raise ValueError('there are two lengths')
-        super().__setitem__(name, value)
-
-
-class _Reader(cheroot_server.HeaderReader):
-    """Reads headers, and leaves out those that could pass for another.
-
-    In the environment of WSGI ``X_Roles`` and ``X-Roles`` are the same.
-    """
-
-    def _allow_header(self, name: bytes) -> bool:
-        return b'_' not in name
-
-    def _transform_key(self, name: bytes) -> bytes:
-        if not name or name != name.strip():
-            raise ValueError('a header has no proper name')
-        return name.title()
-
-
-class _Request(cheroot_server.HTTPRequest):
-    """One request on a connection."""
-
-    header_reader = _Reader()
-
-    def __init__(self, server: Any, conn: Any) -> None:
-        super().__init__(server, conn)
-        self.inheaders: dict[bytes, bytes] = _Headers()
-
-    def read_request_line(self) -> bool:
-        """Read the first line; false if it is refused."""
-        try:
-            return bool(
-                super().read_request_line()  # type: ignore[no-untyped-call]
-            )
-        except ValueError:
-            self.simple_response('400 Bad Request', 'Malformed Request-URI')
-            return False
-
-    def read_request_headers(self) -> bool:
-        """Read the headers; false if they are refused."""
-        try:
-            return bool(
-                super().read_request_headers()  # type: ignore[no-untyped-call]
-            )
-        except errors.MaxSizeExceeded:
-            self.simple_response(
-                '431 Request Header Fields Too Large',
-                'The headers are longer than is taken',
-            )
-            return False
-
-    def respond(self) -> None:
-        """Read the body, then have the application answer.
-
-        It is read here to the end, so that the application neither waits
-        for a client nor finds out half-way that there is nothing more.
-        """
-        body = self._body()
-        if body is None:
-            return
-        self.chunked_read = False
-        self.rfile = io.BytesIO(body)
-        self.inheaders.pop(b'Transfer-Encoding', None)
-        dict.__setitem__(
-            self.inheaders, b'Content-Length', str(len(body)).encode('ascii')
-        )
-        self.server.gateway(self).respond()
-        self.ensure_headers_sent()
-        if self.chunked_write:
-            self.conn.wfile.write(b'0\r\n\r\n')
-
-    def _body(self) -> bytes | None:
-        limit = self.server.max_request_body_size
-        length = int(self.inheaders.get(b'Content-Length', b'0'))
-        if not self.chunked_read:
-            data: bytes = self.conn.rfile.read(length) if length else b''
-            if len(data) == length:
-                return data
-            self.simple_response(
-                '400 Bad Request', 'The body ended before its length'
-            )
-            return None
-        # the lengths of chunks are lines, whose length nobody else bounds
-        lines = cheroot_server.SizeCheckWrapper(self.conn.rfile, limit + 1024)
-        chunked: Any = cheroot_server.ChunkedRFile(lines, limit)
-        try:
-            found: bytes = chunked.read(limit + 1)
-            for _ in chunked.read_trailer_lines():
-                # without meaning here
-                pass
-            return found
-        except ValueError as exc:
-            self.simple_response('400 Bad Request', str(exc))
-        except (errors.MaxSizeExceeded, OSError) as exc:
-            if isinstance(exc, (TimeoutError, ConnectionError)):
-                raise
-            self.simple_response('413 Content Too Large', 'Too long a body')
-        return None
-
-    def simple_response(self, status: Any, msg: str = '') -> None:
-        """Answer what never gets to the application, as it would."""
-        code = int(str(status)[:3])
-        message = text.one_line(msg) or problems.title(code)
-        who = context.RequestContext()
-        body = problems.body(code, message, str(who.request_id))
-        head = (
-            f'HTTP/1.1 {code} {problems.title(code)}\r\n'
-            f'Content-Type: {problems.MEDIA_TYPE}\r\n'
-            f'Content-Length: {len(body)}\r\n'
-            f'{identity.HEADER}: {who.request_id}\r\n'
-            'Connection: close\r\n\r\n'
-        )
-        self.close_connection = True
-        self.sent_headers = True
-        self.conn.refused = True
-        LOG.info('%s was refused: %d %s', self.conn.remote_addr, code, message)
-        try:
-            self.conn.wfile.write(head.encode('ascii') + body)
-        except OSError:
-            LOG.debug('It did not wait for the answer')
 
 
 class _Connection(cheroot_server.HTTPConnection):
     """One connection, with a clock that all that reads from it goes by."""
 
-    RequestHandlerClass = _Request
+    RequestHandlerClass = parsing.Request
 
     def __init__(self, server: Any, sock: Any, makefile: Any = None) -> None:
         super().__init__(server, sock)
         self.clock = transport.Clock(server.request_timeout)
-        self.rfile = transport.Reader(sock, self.rbufsize, self.clock)
-        self.wfile = transport.Writer(sock, self.clock)
+        self.grace = slow.Grace(server.slow, lambda: str(self.remote_addr))
+        self.rfile = transport.Reader(sock, self.clock, self.grace)
+        self.wfile = transport.Writer(sock, self.clock, self.grace)
+        #: when the handshake or the request began, of which more has to come,
+        #: in seconds of the epoch; None: it is silent
+        self.begun: float | None = None
         #: whether it was told that its request cannot be read
         self.refused = False
+        #: when it was told so, and that there will be no more
+        self.finished: float | None = None
         self._secured = not isinstance(sock, ssl.SSLSocket)
+        #: bytes that the request needs; None: not to be seen yet
+        self._needs: int | None = None
+        self._looked = 0
         transport.prepare(sock, server.request_timeout)
 
     def communicate(self) -> bool:
         """Do what can be done now; true to be called again for more."""
-        self.clock.start()
+        if self.finished is not None:
+            more = transport.empty(self.socket)
+            return more and time.time() < self.finished + _LINGER
+        again = self._proceed()
+        if again or not self.refused:
+            return again
+        self.begun, self.finished = None, time.time()
+        self.rfile.starved = True
+        return transport.finish(self.socket)
+
+    def _proceed(self) -> bool:
+        if self.begun is None:
+            self._begin()
+        try:
+            self.clock.left()
+        except TimeoutError:
+            self._late()
+            return False
         if not self._secured:
             return self._handshake()
-        return bool(
-            super().communicate()  # type: ignore[no-untyped-call]
-        )
+        self.rfile.take(parsing.AHEAD)
+        if not self._whole():
+            self.rfile.starved = True
+            return True
+        self.rfile.starved = False
+        if not self.rfile.ahead:
+            # all that has come is the end
+            return False
+        again = super().communicate()  # type: ignore[no-untyped-call]
+        self.begun = self._needs = None
+        self._looked = 0
+        return bool(again)
+
+    def _begin(self) -> None:
+        self.begun = time.time()
+        self.clock.start()
+        self.grace.start()
+
+    def _whole(self) -> bool:
+        """Whether there is so much of a request that it can be answered."""
+        ahead = self.rfile.ahead
+        if self._needs is None:
+            self._needs = parsing.needed(ahead, self._looked)
+            self._looked = len(ahead)
+        if self.rfile.over:
+            return True
+        return self._needs is not None and len(ahead) >= self._needs
+
+    def _late(self) -> None:
+        if self._secured:
+            self._refuse('408 Request Timeout')
+        else:
+            LOG.info('%s takes too long to agree on TLS', self.remote_addr)
+
+    def _refuse(self, status: str, message: str = '') -> None:
+        parsing.Request(self.server, self).simple_response(status, message)
 
     def _handshake(self) -> bool:
         try:
-            self.socket.settimeout(self.clock.left())
+            self.socket.settimeout(0)
             self.socket.do_handshake()
+        except (ssl.SSLWantReadError, ssl.SSLWantWriteError):
+            # what there is to write fits into an empty socket
+            return True
         except (OSError, ValueError) as exc:
             reason = getattr(exc, 'reason', None)
             if reason == 'HTTP_REQUEST':
@@ -231,23 +153,20 @@ class _Connection(cheroot_server.HTTPConnection):
             return False
         self._secured = True
         # whether its request is there already is not waited for here
+        self.begun = None
         return True
 
     def _answer_plain(self) -> None:
         """Answer in clear text what was asked in clear text."""
         raw = socket.socket(fileno=socket.dup(self.socket.fileno()))
-        self.wfile = transport.Writer(raw, self.clock)
+        self.wfile = transport.Writer(raw, self.clock, self.grace)
         try:
-            _Request(self.server, self).simple_response(
-                '400 Bad Request', _PLAIN
-            )
+            self._refuse('400 Bad Request', _PLAIN)
         finally:
             raw.close()
 
     def close(self) -> None:
         """End the connection."""
-        if self.refused:
-            transport.drain(self.socket, _LINGER)
         self.server.forget(self)
         super().close()
 
@@ -260,12 +179,13 @@ class Server(wsgi.Server):
     :param threads: how many requests are answered at the same time
     :param tls: with certificate and key; None: plain HTTP
     :param limit: how many connections may be open
+    :param waits: the places of threads that wait for clients
     :param request_timeout: seconds for a whole request to come in, and
         after which a silent connection is closed
     """
 
     ConnectionClass = _Connection
-    max_request_header_size = _HEADERS
+    max_request_header_size = parsing.HEADERS
     max_request_body_size = operations.LARGE
     # every connection may stay; how many there are is bounded below
     keep_alive_conn_limit = sys.maxsize
@@ -280,6 +200,7 @@ class Server(wsgi.Server):
         threads: int,
         tls: ssl.SSLContext | None,
         limit: int,
+        waits: slow.Slow,
         request_timeout: float,
     ) -> None:
         super().__init__(
@@ -295,9 +216,16 @@ class Server(wsgi.Server):
         if tls is not None:
             self.ssl_adapter = transport.Adapter(tls)
         self.request_timeout = request_timeout
+        self.slow = waits
         self._limit = limit
         self._lock = threading.Lock()
         self._open: set[Any] = set()
+
+    def prepare(self) -> None:
+        """Open the port, and start the threads."""
+        super().prepare()
+        self._connections.close()
+        self._connections = connections.Manager(self)
 
     def process_conn(self, conn: Any) -> None:
         """Have a thread read from a connection, if there is something."""
@@ -331,14 +259,23 @@ class Server(wsgi.Server):
         return bool(pool.qsize or pool.idle < len(pool._threads))
 
     def put_conn(self, conn: Any) -> None:
-        """Wait for the next request of a connection."""
+        """Wait for what else comes on a connection."""
         pending = getattr(conn.socket, 'pending', None)
+        if conn.finished is not None:
+            # for no longer than it may linger
+            pending = None
+            used = conn.finished - self.timeout + _LINGER
+        else:
+            # for no longer than the request may take
+            used = conn.begun
         if self.ready and pending is not None and pending():
             # read from the network already, so the kernel says nothing
             conn.last_used = time.time()
             super().process_conn(conn)
             return
         super().put_conn(conn)
+        if used is not None:
+            conn.last_used = used
 
     def forget(self, conn: Any) -> None:
         """Count a connection no more."""
@@ -346,21 +283,21 @@ class Server(wsgi.Server):
             self._open.discard(conn)
 
     def _make_room(self) -> bool:
-        """Close the connection that has been silent for longest.
+        """Close the connection that waits for longest, of those who have most.
 
-        False if there is none. Runs in the loop that accepts, the one that may do this.
+        False if there is none. Runs in the loop that accepts, the one that
+        may do this.
         """
-        selector = self._connections._selector
-        silent = [
-            (conn.last_used, fileno, conn)
-            for fileno, conn in selector.connections
-            if conn is not self
-        ]
-        if not silent:
+        waiting = self._connections.waiting()
+        if not waiting:
             return False
-        _, fileno, conn = min(silent, key=lambda found: found[0])
-        selector.unregister(fileno)
-        conn.close()
+        with self._lock:
+            counts = collections.Counter(c.remote_addr for c in self._open)
+        fileno, conn = max(
+            waiting,
+            key=lambda one: (counts[one[1].remote_addr], -one[1].last_used),
+        )
+        self._connections.drop(fileno, conn)
         return True
 
     def error_log(

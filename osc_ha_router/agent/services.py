@@ -110,6 +110,8 @@ class Services:
 
     #: this host, as Neutron knows it
     host: str
+    #: whether a host is one of the nodes; of others nothing is asked
+    knows: Callable[[str], bool]
     conversations: Conversations
     #: this host and all others, each within the given seconds
     nodes: Callable[[float], base.Backend]

@@ -89,11 +89,12 @@ def check(conf: cfg.ConfigOpts) -> None:
             'its rights, and gives its own away'
         )
     _check_user(conf.agent.user, conf.agent.group)
-    if conf.agent.front_threads >= conf.agent.threads:
-        raise errors.ConfigError(
-            f'front_threads in [agent] is {conf.agent.front_threads} and has '
-            f'to be less than threads, which is {conf.agent.threads}'
-        )
+    for name in ('front_threads', 'slow_threads'):
+        if conf.agent[name] >= conf.agent.threads:
+            raise errors.ConfigError(
+                f'{name} in [agent] is {conf.agent[name]} and has to be less '
+                f'than threads, which is {conf.agent.threads}'
+            )
     for section in (tokens.SECTION, options.SERVICE_AUTH):
         if not (conf[section].auth_type or conf[section].auth_section):
             raise errors.ConfigError(

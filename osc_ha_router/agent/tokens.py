@@ -29,6 +29,7 @@ from oslo_config import cfg
 from oslo_log import log as logging
 
 from osc_ha_router import errors
+from osc_ha_router.agent import asking
 from osc_ha_router.agent.api import problems
 
 if TYPE_CHECKING:
@@ -43,6 +44,13 @@ SERVICE_TYPE = 'router-ha'
 
 #: in the environment of a request that came through; no header makes it
 PASSED = 'osc_ha_router.token'
+#: what Keystone's middleware says of a token that is good
+_STATUS, _GOOD = 'HTTP_X_IDENTITY_STATUS', 'Confirmed'
+
+#: seconds for one answer of Keystone, and how often to ask once more
+_TIMEOUT, _RETRIES = 5, 0
+#: questions to Keystone at the same time
+_AT_ONCE = 8
 
 _MESSAGES = {
     401: 'A valid token of Keystone is needed in X-Auth-Token: get a new one '
@@ -61,6 +69,9 @@ def register(conf: cfg.ConfigOpts) -> None:
     conf.set_default('service_type', SERVICE_TYPE, SECTION)
     # otherwise any token lets an expired one pass; older releases' default
     conf.set_default('service_token_roles_required', True, SECTION)
+    # otherwise a Keystone that says nothing holds a thread for ever
+    conf.set_default('http_connect_timeout', _TIMEOUT, SECTION)
+    conf.set_default('http_request_max_retries', _RETRIES, SECTION)
 
 
 def guard(
@@ -69,21 +80,68 @@ def guard(
     """Return the application behind tokens.
 
     :param app: what is inside
-    :param conf: with [keystone_authtoken]
+    :param conf: with [keystone_authtoken] and [agent]
     :param public: paths for which no token is asked
     :raises ConfigError: the agent's own credentials cannot be used
     """
+    section = conf[SECTION]
+    bound = (section.http_connect_timeout or _TIMEOUT) * (
+        1 + section.http_request_max_retries
+    )
+    keystone = asking.Asking(
+        'Keystone',
+        _AT_ONCE,
+        # what is left answers those whose tokens are known, or who need none
+        max(1, conf.agent.threads // 2),
+        bound,
+    )
 
     def wrap(inner: 'WSGIApplication') -> 'WSGIApplication':
         try:
-            found: WSGIApplication = auth_token.AuthProtocol(
-                inner, {'oslo_config_config': conf}
+            found: WSGIApplication = _Protocol(
+                inner, {'oslo_config_config': conf}, keystone
             )
         except exceptions.ClientException as exc:
             raise errors.ConfigError(f'[{SECTION}]: {exc}') from None
         return found
 
     return Guard(app, public, wrap)
+
+
+class _Protocol(auth_token.AuthProtocol):  # type: ignore[misc]
+    """Keystone's middleware, with a bound on who waits for Keystone.
+
+    :param app: what is inside
+    :param conf: as of the middleware
+    :param keystone: lets so many ask it
+    """
+
+    def __init__(
+        self,
+        app: 'WSGIApplication',
+        conf: dict[str, Any],
+        keystone: asking.Asking,
+    ) -> None:
+        super().__init__(app, conf)
+        self._keystone = keystone
+
+    def fetch_token(self, token: str, **kwargs: Any) -> Any:
+        """Return what Keystone says of a token, from memory if it is there.
+
+        :raises Silent: it has not been asked
+        """
+        if self._token_cache.get(token):
+            return super().fetch_token(token, **kwargs)
+        with self._keystone.turn(_silence):
+            # who has the same token may have asked meanwhile
+            return super().fetch_token(token, **kwargs)
+
+
+def _silence(exc: Exception) -> bool:
+    """Whether this says that Keystone gave no answer, rather than a bad one."""
+    # the middleware says so with an answer of webob
+    unavailable = getattr(exc, 'code', None) == 503
+    return unavailable or isinstance(exc, exceptions.ClientException)
 
 
 class Guard:
@@ -104,6 +162,10 @@ class Guard:
     def _inside(
         self, environ: 'WSGIEnvironment', start_response: 'StartResponse'
     ) -> Iterable[bytes]:
+        if environ.get(_STATUS) != _GOOD:
+            # let through all the same where delay_auth_decision is set
+            start_response('401 Unauthorized', [])
+            return ()
         environ[PASSED] = True
         return self._app(environ, start_response)
 
@@ -125,6 +187,10 @@ class Guard:
 
         try:
             body: Iterable[bytes] = self._checked(environ, start)
+        except asking.Silent as exc:
+            LOG.warning('A token could not be checked: %s', exc)
+            kept.append((503, []))
+            body = ()
         except exceptions.ClientException:
             if PASSED in environ:
                 raise

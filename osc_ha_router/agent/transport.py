@@ -28,8 +28,15 @@ from cheroot import errors
 from cheroot import makefile
 from cheroot import ssl as cheroot_ssl
 
+from osc_ha_router.agent import slow
+
 #: bytes a second that a client has to read at least
 _RATE = 64 * 1024
+#: bytes that are received at once, and how often before others have a turn
+_PIECE, _PIECES = 64 * 1024, 16
+
+#: what a socket raises that is not to wait
+_NOT_NOW = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 
 class Clock:
@@ -60,38 +67,103 @@ class Clock:
         return left
 
 
-class _Raw(socket.SocketIO):
-    """A socket as a file, from which reading ends in time."""
+class Reader:
+    """What cheroot reads from: what was taken before, then the socket.
 
-    def __init__(self, sock: socket.socket, clock: Clock) -> None:
-        super().__init__(sock, 'rb')
-        self._clock = clock
+    :param sock: with TLS or without
+    :param clock: bounds the wait for what is not there yet
+    :param grace: says how long a thread may wait for it
+    """
+
+    def __init__(
+        self, sock: socket.socket, clock: Clock, grace: slow.Grace
+    ) -> None:
         self._socket = sock
+        self._clock = clock
+        self._grace = grace
+        #: what was taken and nobody has read
+        self.ahead = bytearray()
+        #: whether the client sends no more
+        self.over = False
+        #: whether what was taken is of no use without more of it
+        self.starved = False
+        #: which cheroot asks for
+        self.closed = False
+        self.bytes_read = 0
 
-    def readinto(self, buffer: Any) -> int | None:
-        # one bound for the whole call also where TLS reads several times
-        self._socket.settimeout(self._clock.left())
+    def take(self, limit: int) -> None:
+        """Take what has come, and wait for nothing.
+
+        :param limit: bytes that are kept
+        """
+        self._socket.settimeout(0)
+        with contextlib.suppress(*_NOT_NOW):
+            while len(self.ahead) < limit and not self.over:
+                self._receive()
+
+    def has_data(self) -> bool:
+        """Return whether there is more to do without waiting."""
+        return bool(self.ahead) and not self.starved
+
+    def read(self, size: int) -> bytes:
+        """Return so many bytes; fewer where the client sends no more."""
+        while len(self.ahead) < size and not self.over:
+            self._wait()
+        return self._given(size)
+
+    def readline(self, size: int = -1) -> bytes:
+        """Return a line, or so much of it."""
+        start = 0
+        while not (end := self.ahead.find(b'\n', start) + 1):
+            start = len(self.ahead)
+            if self.over or 0 <= size <= start:
+                end = start
+                break
+            self._wait()
+        return self._given(end if size < 0 else min(end, size))
+
+    def close(self) -> None:
+        """Forget what was taken."""
+        self.closed = True
+        self.ahead.clear()
+
+    def _given(self, size: int) -> bytes:
+        found = bytes(self.ahead[:size])
+        del self.ahead[:size]
+        self.bytes_read += len(found)
+        return found
+
+    def _wait(self) -> None:
+        with self._grace.waiting(self._clock.left()) as seconds:
+            self._socket.settimeout(seconds)
+            with contextlib.suppress(TimeoutError):
+                self._receive()
+
+    def _receive(self) -> None:
         try:
-            return super().readinto(buffer)
+            data = self._socket.recv(_PIECE)
+        except _NOT_NOW:
+            raise
         except ssl.SSLError as exc:
             raise _gone(exc) from None
-
-
-class Reader(makefile.StreamReader):
-    """What cheroot reads from."""
-
-    def __init__(self, sock: socket.socket, size: int, clock: Clock) -> None:
-        # past StreamReader's own, which makes another raw file
-        super(makefile.StreamReader, self).__init__(_Raw(sock, clock), size)
-        self.bytes_read = 0
+        self.ahead += data
+        self.over = not data
 
 
 class Writer:
-    """What cheroot writes to."""
+    """What cheroot writes to.
 
-    def __init__(self, sock: socket.socket, clock: Clock) -> None:
+    :param sock: with TLS or without
+    :param clock: bounds the wait for a client that does not read
+    :param grace: says how long a thread may wait for it
+    """
+
+    def __init__(
+        self, sock: socket.socket, clock: Clock, grace: slow.Grace
+    ) -> None:
         self._socket = sock
         self._clock = clock
+        self._grace = grace
         #: which cheroot's statistics want to know
         self.bytes_written = 0
 
@@ -101,12 +173,21 @@ class Writer:
         left = memoryview(data)
         try:
             while left:
-                self._socket.settimeout(self._clock.left())
-                left = left[self._socket.send(left) :]
+                left = left[self._send(left) :]
         except (ssl.SSLError, TimeoutError) as exc:
             raise _gone(exc) from None
         self.bytes_written += len(data)
         return len(data)
+
+    def _send(self, data: memoryview) -> int:
+        self._socket.settimeout(0)
+        with contextlib.suppress(*_NOT_NOW):
+            return self._socket.send(data)
+        with self._grace.waiting(self._clock.left()) as seconds:
+            self._socket.settimeout(seconds)
+            with contextlib.suppress(TimeoutError):
+                return self._socket.send(data)
+        return 0
 
 
 def _gone(exc: OSError) -> ConnectionError:
@@ -188,19 +269,29 @@ def prepare(sock: socket.socket, seconds: float) -> None:
             sock.setsockopt(socket.IPPROTO_TCP, option, value)
 
 
-def drain(sock: socket.socket, seconds: float) -> None:
-    """End a connection so that the last words on it arrive.
+def finish(sock: socket.socket) -> bool:
+    """Say no more; return whether the client is there to hear it.
 
     A connection that is closed while something unread waits is reset, and
-    the client might never see why.
-
-    :param seconds: bound for reading what comes, which is thrown away
+    the client might never see the last words on it. So what still comes is
+    thrown away for a moment, by ``empty``.
     """
-    until = time.monotonic() + seconds
     with contextlib.suppress(OSError):
         # past TLS, whatever state it is in
         socket.socket.shutdown(sock, socket.SHUT_WR)
-        while (left := until - time.monotonic()) > 0:
-            sock.settimeout(left)
-            if not socket.socket.recv(sock, 1 << 16):
-                return
+        return True
+    return False
+
+
+def empty(sock: socket.socket) -> bool:
+    """Throw away what has come; return whether there may be more."""
+    try:
+        sock.settimeout(0)
+        for _ in range(_PIECES):
+            if not socket.socket.recv(sock, _PIECE):
+                return False
+    except BlockingIOError:
+        pass
+    except OSError:
+        return False
+    return True

@@ -67,14 +67,17 @@ class AgentBackend(base.Backend):
             yield line
 
     def check(
-        self, question: 'engine.Question', deadline: base.Deadline
+        self,
+        question: 'engine.Question',
+        deadline: base.Deadline,
+        stop: threading.Event | None = None,
     ) -> tuple[report.Report, ...]:
         """Return finished reports, as ``engine.Service`` describes.
 
         :raises Trouble: with the reason
         """
         return self._remote.check(
-            question, deadline, self.settings.probe_timeout
+            question, deadline, self.settings.probe_timeout, stop
         )
 
     @functools.cached_property

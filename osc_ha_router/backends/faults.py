@@ -68,6 +68,12 @@ KINDS = {
         'Add it to DNS or /etc/hosts, or correct the endpoint in the '
         'catalogue or agent_endpoint.',
     ),
+    'agent-stranger': failures.Kind(
+        '{node} is no node that this agent asks{reason}',
+        'See how `openstack network agent list` writes the name of the node; '
+        'one that Neutron does not name, or while Neutron is down, has to be '
+        'in hosts of [peers] on the agent that is asked first.',
+    ),
     'agent-unreachable': failures.Kind(
         '{Agent} cannot be reached{reason}',
         'See whether osc-ha-router-agent runs there (`systemctl status '

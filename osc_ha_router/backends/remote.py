@@ -221,6 +221,7 @@ class Remote(steps.Steps):
         question: 'engine.Question',
         deadline: base.Deadline,
         probe_timeout: float,
+        stop: threading.Event | None = None,
     ) -> tuple[report.Report, ...]:
         """Return finished reports, as ``engine.Service`` describes.
 
@@ -232,7 +233,7 @@ class Remote(steps.Steps):
                 found
                 for names in parts or [None]
                 for found in self._check(
-                    names, question, deadline, probe_timeout
+                    names, question, deadline, probe_timeout, stop
                 )
             )
 
@@ -242,6 +243,7 @@ class Remote(steps.Steps):
         question: 'engine.Question',
         deadline: base.Deadline,
         probe_timeout: float,
+        stop: threading.Event | None,
     ) -> tuple[report.Report, ...]:
         body = {
             'routers': _listed(names),
@@ -252,7 +254,7 @@ class Remote(steps.Steps):
             'probe_timeout': probe_timeout,
         }
         call = asking.Call(
-            self.adapter, 'POST', '/v1/check', deadline, body=body
+            self.adapter, 'POST', '/v1/check', deadline, stop, body=body
         )
         found = answers.decoded(_Reports, call.read(_REPORTS_LIMIT)).reports
         if names is not None and not {r.router.id for r in found} <= {*names}:

@@ -103,6 +103,24 @@ _guard: contextvars.ContextVar[Guard | None] = contextvars.ContextVar(
 )
 
 
+@contextlib.contextmanager
+def held(lock: threading.Lock) -> Iterator[None]:
+    """Hold a lock that others may hold for as long as they please.
+
+    It is waited for as for anything else, under the guard of this thread.
+    """
+    guard = _guard.get()
+    if guard is None:
+        lock.acquire()
+    else:
+        while not lock.acquire(timeout=_TICK):
+            guard()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
 class _Reader(io.RawIOBase):
     """Reads from a socket under the guard of whoever reads."""
 
@@ -155,16 +173,22 @@ class _Socket:
         return getattr(self._sock, name)
 
 
-class _Plain(connection.HTTPConnection):
+class _Guarded:
+    """A connection whose readers are guarded."""
+
+    sock: Any
+
     def connect(self) -> None:
-        super().connect()
-        self.sock: Any = _Socket(self.sock)
+        super().connect()  # type: ignore[misc]
+        self.sock = _Socket(self.sock)
 
 
-class _Secure(connection.HTTPSConnection):
-    def connect(self) -> None:
-        super().connect()
-        self.sock: Any = _Socket(self.sock)
+class _Plain(_Guarded, connection.HTTPConnection):
+    pass
+
+
+class _Secure(_Guarded, connection.HTTPSConnection):
+    pass
 
 
 class _PlainPool(connectionpool.HTTPConnectionPool):

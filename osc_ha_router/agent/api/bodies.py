@@ -49,6 +49,11 @@ _TIMEOUT = {
     'description': 'Bound for everything, in seconds.',
 }
 
+#: beside a bound of a check
+_OPERATORS = (
+    'An agent may have a lower one for callers who may not check any router.'
+)
+
 _PROBE_TIMEOUT = {
     'type': 'number',
     'exclusiveMinimum': 0,
@@ -154,8 +159,16 @@ CHECK = _object(
             'description': 'Seconds after which to look again at what may be '
             'a change under way; 0: do not.',
         },
-        'timeout': {**_TIMEOUT, 'default': 120.0},
-        'probe_timeout': {**_PROBE_TIMEOUT, 'default': 15.0},
+        'timeout': {
+            **_TIMEOUT,
+            'default': 120.0,
+            'description': f'{_TIMEOUT["description"]} {_OPERATORS}',
+        },
+        'probe_timeout': {
+            **_PROBE_TIMEOUT,
+            'default': 15.0,
+            'description': f'{_PROBE_TIMEOUT["description"]} {_OPERATORS}',
+        },
     },
     ('routers',),
 )

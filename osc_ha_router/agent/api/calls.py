@@ -12,6 +12,7 @@
 
 """From an HTTP request to a call: who, what, whether it is allowed."""
 
+from collections.abc import Iterable
 from collections.abc import Iterator
 from collections.abc import Mapping
 import contextlib
@@ -40,6 +41,8 @@ from osc_ha_router.agent.api import problems
 
 #: characters of what was wrong that are said
 _SAID = 200
+#: lists and objects within each other, more than any request has
+_DEPTH = 32
 
 
 @dataclasses.dataclass(frozen=True)
@@ -48,7 +51,9 @@ class House:
 
     services: parts.Services
     enforcer: policy.Enforcer
-    #: calls for which other agents are asked
+    #: checks, for which other agents are asked
+    checks: gates.Gate
+    #: other calls for which they are asked
     front: gates.Gate
     #: calls for which many nodes are asked
     wide: gates.Gate
@@ -83,7 +88,8 @@ class Call:
     def here(self) -> bool:
         """Return whether the path's host is this one.
 
-        :raises Problem: 421, it is not and no other is to be asked
+        :raises Problem: 421, it is not and no other is to be asked; 404, it
+            is none of the nodes
         """
         if self.path['host'] == self.services.host:
             return True
@@ -94,6 +100,8 @@ class Call:
                 f'{self.path["host"]}: correct the address, or the option '
                 '"host" of the agent.',
             )
+        if not self.services.knows(self.path['host']):
+            raise problems.not_found('host')
         return False
 
 
@@ -181,7 +189,10 @@ def body(operation: operations.Operation) -> dict[str, Any]:
         )
     found = _parse(data)
     validator = _validator(json.dumps(operation.body))
-    error = jsonschema.exceptions.best_match(validator.iter_errors(found))
+    try:
+        error = jsonschema.exceptions.best_match(validator.iter_errors(found))
+    except RecursionError:
+        raise _too_deep() from None
     if error is not None:
         where = '.'.join(str(part) for part in error.absolute_path)
         said = text.one_line(error.message)[:_SAID]
@@ -215,10 +226,31 @@ _Validator: Any = validators.extend(  # type: ignore[no-untyped-call]
 
 def _parse(data: bytes) -> Any:
     try:
-        return json.loads(data.decode('utf-8'), parse_constant=_no_number)
-    except (ValueError, RecursionError) as exc:
+        found = json.loads(data.decode('utf-8'), parse_constant=_no_number)
+    except RecursionError:
+        raise _too_deep() from None
+    except ValueError as exc:
         said = text.one_line(str(exc))[:_SAID]
         raise problems.Problem(400, f'The body is not JSON: {said}') from None
+    level = [found]
+    for _ in range(_DEPTH):
+        level = [inner for outer in level for inner in _inside(outer)]
+    if level:
+        # whatever looks into it goes as deep, and the stack has an end
+        raise _too_deep()
+    return found
+
+
+def _inside(outer: Any) -> Iterable[Any]:
+    if isinstance(outer, dict):
+        return outer.values()
+    return outer if isinstance(outer, list) else ()
+
+
+def _too_deep() -> problems.Problem:
+    return problems.Problem(
+        400, f'The body has more than {_DEPTH} levels of lists and objects.'
+    )
 
 
 def _no_number(word: str) -> NoReturn:

@@ -22,7 +22,7 @@ from osc_ha_router.agent.api import operations
 
 def check(call: calls.Call) -> flask.Response:
     """Return the reports on the routers that were named, or on all."""
-    call.held.enter_context(call.house.front.place())
+    call.held.enter_context(call.house.checks.place())
     body = call.body
     routers = body['routers']
     asked = checking.Asked(

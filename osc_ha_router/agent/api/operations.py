@@ -266,8 +266,6 @@ OPERATIONS: tuple[Operation, ...] = (
     ),
 )
 
-BY_NAME = {operation.name: operation for operation in OPERATIONS}
-
 
 def problems(operation: Operation) -> list[int]:
     """Return every status above 399 that an operation can give.

@@ -31,12 +31,16 @@ from tests.lab.sockets import connect
 
 #: seconds in which somebody who behaves is answered, whoever else is there
 BOUND = 10.0
+#: more connections than the agent has threads
+CROWD = 280
 #: what the agent may grow by, MiB
 GROWTH = 100.0
 MIB = 1 << 20
 _HEAD = (
     b'POST /v1/check HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n'
 )
+#: the beginning of a handshake
+_HELLO = b'\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03' + bytes(99)
 
 
 class HostileTest(base.AgentTest):
@@ -108,8 +112,11 @@ class HostileTest(base.AgentTest):
             self._well()
         self._endured()
 
-    def test_slow(self) -> None:
-        """A byte now and then: of the head, of the body, of a handshake."""
+    @contextlib.contextmanager
+    def _dripping(
+        self, *crowds: tuple[list[socket.socket], bytes]
+    ) -> Iterator[None]:
+        """Send to all of some connections a byte each second."""
         over = threading.Event()
 
         def drip(links: list[socket.socket], data: bytes) -> None:
@@ -120,22 +127,31 @@ class HostileTest(base.AgentTest):
                     with contextlib.suppress(OSError):
                         link.send(data[number : number + 1])
 
+        with futures.ThreadPoolExecutor() as pool:
+            for links, data in crowds:
+                pool.submit(drip, links, data)
+            try:
+                yield
+            finally:
+                over.set()
+
+    def test_slow(self) -> None:
+        """A byte now and then: of the head, of the body, of a handshake.
+
+        Of each there are more than threads.
+        """
         with (
-            self._crowd(60) as heads,
-            self._crowd(60) as bodies,
-            self._crowd(60, tls=False) as handshakes,
-            futures.ThreadPoolExecutor() as pool,
+            self._crowd(CROWD) as heads,
+            self._crowd(CROWD) as bodies,
+            self._crowd(CROWD, tls=False) as handshakes,
         ):
             for link in bodies:
                 link.sendall(_HEAD + b'Content-Length: 60000\r\n\r\n')
-            hello = b'\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03' + bytes(99)
-            for links, data in (
+            with self._dripping(
                 (heads, _HEAD * 9),
                 (bodies, b' ' * 999),
-                (handshakes, hello),
+                (handshakes, _HELLO),
             ):
-                pool.submit(drip, links, data)
-            try:
                 for _ in range(3):
                     self._well()
                     time.sleep(2)
@@ -144,8 +160,28 @@ class HostileTest(base.AgentTest):
                 self._well()
                 for link in (*heads, *bodies, *handshakes):
                     self.assertTrue(_ended(link), 'still open')
-            finally:
-                over.set()
+        self._endured()
+
+    def test_slow_in_chunks(self) -> None:
+        """A body whose end nobody knows, for which threads wait."""
+        with self._crowd(CROWD) as links:
+            for link in links:
+                link.sendall(_HEAD + b'Transfer-Encoding: chunked\r\n\r\n')
+            with self._dripping((links, b'1\r\nx\r\n' * 99)):
+                for _ in range(3):
+                    self._well()
+                    time.sleep(2)
+        self._endured()
+
+    def test_slow_again_and_again(self) -> None:
+        """Whose time is over begins anew, from the same address."""
+        for _ in range(3):
+            with (
+                self._crowd(CROWD) as heads,
+                self._crowd(CROWD, tls=False) as handshakes,
+                self._dripping((heads, _HEAD), (handshakes, _HELLO)),
+            ):
+                self._well()
         self._endured()
 
     def test_unread(self) -> None:

@@ -276,6 +276,43 @@ class AlertTest(MetricsTest):
             self.assertEqual({'RouterHAUnknown'}, self.prometheus.firing())
         self.wait_for()
 
+    def test_what_is_left_of_a_router_that_was_deleted(self) -> None:
+        """Its node has missed it, and no router of Neutron leads there."""
+        self.wait_for()
+        host = self.checking[0]
+        node = self.lab.nodes[host]
+        made = self.lab.create_router('leftover')
+        self.addCleanup(self.lab.delete_router, made)
+        node.signal_l3_agent(signal.SIGSTOP)
+        self.addCleanup(node.signal_l3_agent, signal.SIGCONT)
+        self.lab.delete_router(made, wait=False)
+        left = (
+            f'router_ha_findings{{router_id="{made}",host="{host}",'
+            'code=~"RHA60[23]"}'
+        )
+        self.wait(
+            'the leftover to be told',
+            lambda: bool(self.prometheus.query(left)),
+            BOUND,
+        )
+        answer = self.ask(
+            'POST',
+            '/v1/check',
+            {'routers': None, 'recheck': 0},
+            token=self.lab.admin.token(),
+        )
+        deleted = {
+            report['router']['id']: report['router']['deleted']
+            for report in answer.json()['reports']
+        }
+        self.assertEqual({made: True, self.router: False}, deleted)
+        node.signal_l3_agent(signal.SIGCONT)
+        self.wait(
+            'the leftover to be gone',
+            lambda: not self.prometheus.query(left),
+            2 * BOUND,
+        )
+
     def test_silence_is_told(self) -> None:
         self.wait_for()
         for name in self.checking:

@@ -23,6 +23,8 @@ from tests.lab import tls
 
 #: seconds in which whatever is not there has been noticed
 BOUND = 30.0
+#: more at the same time than the agent has threads
+CROWD = 300
 
 
 class OutageTest(base.AgentTest):
@@ -153,6 +155,42 @@ class ServiceTest(OutageTest):
             self.refused(answer, 503)
             self.assertIn('retry-after', answer.headers)
             self.assertEqual(200, self.ask('GET', '/healthcheck').status)
+
+    def test_keystone_silent(self) -> None:
+        """It takes connections and never answers, which silences nobody."""
+        fresh = self.lab.demo.token()
+        self.assertEqual(self.roles, self.probed())
+        body = {'routers': None}
+        with (
+            self.lab.control.frozen('keystone'),
+            futures.ThreadPoolExecutor(CROWD) as pool,
+        ):
+            crowd = [
+                pool.submit(
+                    self.ask, 'POST', '/v1/check', body, token=f'nobodys-{n}'
+                )
+                for n in range(CROWD)
+            ]
+            time.sleep(1)
+            for _ in range(3):
+                began = time.monotonic()
+                self.assertEqual(200, self.ask('GET', '/healthcheck').status)
+                # tokens that were seen before are good for a while
+                self.assertEqual(self.roles, self.probed())
+                self.assertLess(time.monotonic() - began, 10)
+            for waiting in crowd:
+                answer = waiting.result()
+                self.refused(answer, 503)
+                self.assertIn('retry-after', answer.headers)
+            began = time.monotonic()
+            self.refused(self.ask('POST', '/v1/check', body, token=fresh), 503)
+            self.assertLess(time.monotonic() - began, 15)
+
+        def answered() -> bool:
+            answer = self.ask('POST', '/v1/check', body, token=fresh)
+            return answer.status == 200
+
+        self.wait('Keystone to be asked again', answered, BOUND)
 
 
 class PeerTest(OutageTest):

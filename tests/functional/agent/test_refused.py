@@ -208,6 +208,18 @@ class RefusedTest(base.AgentTest):
             answer = self.ask(method, path, body, headers=headers, token=token)
             self.refused(answer, 403)
 
+    def test_the_agents_account_moves_nothing(self) -> None:
+        """It is for looking at nodes; agents relay with the caller's."""
+        service = Api(self.lab.layout, HA_SERVICE, 'service').token()
+        looks = [one for one in OPERATORS if '/probe' in one[1]]
+        for method, path, body in looks:
+            answer = self.ask(method, path, body, token=service)
+            self.assertEqual(200, answer.status, answer.body)
+        for method, path, body in OPERATORS[len(looks) :]:
+            answer = self.ask(method, path, body, token=service)
+            message = self.refused(answer, 403)
+            self.assertIn('router_ha:failover', message)
+
     def test_conversation_of_somebody_else(self) -> None:
         """As if it were not there, also for others who may have one."""
         admin = self.lab.admin.token()
@@ -215,7 +227,8 @@ class RefusedTest(base.AgentTest):
         opened = self.ask('POST', path, {}, token=admin)
         self.assertEqual(201, opened.status, opened.body)
         mine = f'{path}/{opened.json()["id"]}'
-        service = Api(self.lab.layout, HA_SERVICE, 'service').token()
+        # of another administrator
+        other = Api(self.lab.layout, 'neutron', 'service').token()
         missing = f'{path}/{uuid.uuid4()}'
         for method, rest, body in (
             ('POST', '/requests', {'op': 'probe', 'fields': {}}),
@@ -224,7 +237,7 @@ class RefusedTest(base.AgentTest):
             ('DELETE', '', None),
         ):
             answers = [
-                self.ask(method, f'{which}{rest}', body, token=service)
+                self.ask(method, f'{which}{rest}', body, token=other)
                 for which in (mine, missing)
             ]
             self.refused(answers[0], 404)
@@ -263,6 +276,32 @@ class RefusedTest(base.AgentTest):
         )
         self.assertEqual(200, answer.status)
         self.assertIn('text/plain', answer.headers['content-type'])
+
+    def test_strangers(self) -> None:
+        """What is no node is not asked, and shown no token of anybody."""
+        token = self.lab.admin.token()
+        talk = _CONVERSATION.replace('net1', 'elsewhere')
+        for method, path, body in (
+            ('POST', '/v1/hosts/elsewhere/probe', {'routers': None}),
+            ('POST', '/v1/hosts/elsewhere/conversations', {}),
+            ('POST', f'{talk}/requests', {'op': 'probe'}),
+            ('DELETE', talk, None),
+        ):
+            answer = self.ask(method, path, body, token=token)
+            message = self.refused(answer, 404)
+            self.assertIn('no such host', message)
+        asked = [
+            {'host': name, 'routers': None} for name in ('elsewhere', 'net2')
+        ]
+        answer = self.ask(
+            'POST', '/v1/probe', {'requests': asked}, token=token
+        )
+        *views, _ = [line for line in answer.lines() if line is not None]
+        kinds = {
+            line['view']['host']: (line['view']['failure'] or {}).get('kind')
+            for line in views
+        }
+        self.assertEqual({'elsewhere': 'agent-stranger', 'net2': None}, kinds)
 
     def test_wrong_host(self) -> None:
         """No loops: whoever is asked directly answers for itself only."""

@@ -153,6 +153,8 @@ class HouseTestCase(quiet.TestCase):
         self.looked = []
         self.nodes_raise = None
         self.alive = True
+        #: hosts that are none of the nodes
+        self.strangers = {'evil'}
         self.client = werkzeug.Client(self.build())
         self.admin = self.token('admin')
         self.reader = self.token('reader')
@@ -162,6 +164,7 @@ class HouseTestCase(quiet.TestCase):
         return application.build(
             services.Services(
                 host=HOST,
+                knows=lambda host: host not in self.strangers,
                 conversations=self.near,
                 nodes=lambda seconds: Nodes(self, seconds),
                 relay=self.relay,

@@ -13,8 +13,10 @@
 """What the agent's parts stand on: Neutron, callers, other agents."""
 
 from collections.abc import Callable
+from collections.abc import Iterator
 from collections.abc import Mapping
 from collections.abc import Sequence
+import contextlib
 import dataclasses
 import time
 from typing import Any
@@ -29,12 +31,21 @@ from osc_ha_router.agent import options
 from osc_ha_router.agent import peers
 from osc_ha_router.agent import policies
 from osc_ha_router.model import claim
+from osc_ha_router.sweep import means
 from tests.unit.scene import Scene
 
 OURS = 'a' * 32
 THEIRS = 'b' * 32
 
 DOWN = errors.CloudUnreachable('http://controller:9696 does not answer')
+
+
+class Flow(means.Listed):
+    """All routers at once, as if they came one by one."""
+
+    def __init__(self, claims: claim.Claims) -> None:
+        super().__init__(claims)
+        self.known = frozenset(self.ids)  # type: ignore[assignment]
 
 
 class Neutron:
@@ -45,7 +56,8 @@ class Neutron:
 
     def __init__(self, *scenes: Scene) -> None:
         self.routers = [scene.router for scene in scenes]
-        self.hosts = tuple(
+        #: where it says that L3 agents are
+        self.there: tuple[str, ...] | None = tuple(
             sorted({h.host for scene in scenes for h in scene.hosts})
         )
         #: what it raises instead of an answer
@@ -78,7 +90,7 @@ class Neutron:
         ]
         if names:
             found = [self._find(name, found) for name in names]
-        return claim.Claims(tuple(found), self.hosts)
+        return claim.Claims(tuple(found), self.there)
 
     def _find(self, name: str, found: list[claim.Router]) -> claim.Router:
         if name in self.foreign:
@@ -89,6 +101,26 @@ class Neutron:
                 if getattr(router, attribute) == name:
                     return router
         raise errors.RouterNotFound(f'No router with a name or ID of {name}')
+
+    def hosts(self) -> tuple[str, ...] | None:
+        self._called('hosts')
+        return self.there
+
+    @contextlib.contextmanager
+    def flow(
+        self,
+        *,
+        project: str | None = None,
+        host: str | None = None,
+        tell: Any = None,
+    ) -> Iterator['Flow']:
+        self._called('flow', project, host)
+        found = [
+            router
+            for router in self.routers
+            if project in (None, router.project_id)
+        ]
+        yield Flow(claim.Claims(tuple(found), self.there))
 
     def again(self, ids: Sequence[str]) -> tuple[claim.Router, ...]:
         self._called('again', *ids)
@@ -170,8 +202,13 @@ class Peers(peers.Peers):
         self, urls: Mapping[str, str], own: Any = None, **settings: Any
     ) -> None:
         self.own = own or SignedOn()
-        super().__init__(peers.Settings(**settings), self.own)
+        #: hosts that are none of the nodes
+        self.strangers: set[str] = set()
+        super().__init__(peers.Settings(**settings), self.own, self._is_node)
         self._urls = urls
+
+    def _is_node(self, host: str) -> bool:
+        return host not in self.strangers
 
     def url(self, host: str) -> str:
         return self._urls.get(host) or super().url(host)

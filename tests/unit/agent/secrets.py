@@ -67,6 +67,7 @@ def _of_view(shown: view.NodeView) -> Iterator[str]:
     if shown.errand is not None:
         yield shown.errand.by or ''
         yield shown.errand.message
+        yield shown.errand.owed or ''
     for problem in shown.problems:
         yield problem.message
 
@@ -94,7 +95,7 @@ class Dress:
         peers = {
             peer.router_id: self._id(number)
             for number, peer in enumerate(router.peers or ())
-        }
+        } | {router.id: router.id}
         dressed = dataclasses.replace(
             router,
             agents=router.agents
@@ -165,7 +166,10 @@ class Dress:
             and dataclasses.replace(shown.state_file, path=self.word),
             errand=shown.errand
             and dataclasses.replace(
-                shown.errand, by=self.word, message=self.word
+                shown.errand,
+                by=self.word,
+                message=self.word,
+                owed=shown.errand.owed and self.word,
             ),
             problems=tuple(
                 dataclasses.replace(problem, message=self.word)

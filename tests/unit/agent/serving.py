@@ -24,6 +24,7 @@ import fixtures
 
 from osc_ha_router.agent import identity
 from osc_ha_router.agent import server
+from osc_ha_router.agent import slow
 from osc_ha_router.agent import transport
 from tests.unit import quiet
 from tests.unit.agent import certificates
@@ -116,6 +117,7 @@ class ServerTestCase(quiet.TestCase):
             threads=self.threads,
             tls=transport.load(self.certificate, key) if self.tls else None,
             limit=self.limit,
+            waits=slow.Slow(max(1, self.threads // 4), 1),
             request_timeout=PATIENCE,
         )
         self.server.expiration_interval = 0.1

@@ -87,7 +87,7 @@ DECIDED = {
     view.Listening: 'device seconds adverts',
     view.Advert: 'source vrid priority own count',
     view.StateFile: 'path value',
-    view.Errand: 'by since state message',
+    view.Errand: 'by since state message owed',
     view.Problem: 'what message',
 }
 
@@ -166,6 +166,17 @@ class CapturesTest(quiet.TestCase):
             for finding in item.findings:
                 self.assertIn(finding.host, {None, *names}, name)
                 self.assertNotIn('unnamed', encoded(finding), name)
+
+    def test_what_nobody_has_asked_for_is_not_nothing(self):
+        """A host has it, and was asked about others only."""
+        scene = Scene.of('healthy')
+        host, _ = scene.standbys
+        case = scene.with_host(host, views=())
+        item = judged(case.router, case.hosts)
+        self.assertEqual(shape(verdict.judge(case.router, case.hosts)), (
+            shape(item)
+        ))  # fmt: skip
+        self.assertEqual('UNKNOWN', item.health)
 
 
 class PropertiesTest(quiet.TestCase):
@@ -419,11 +430,12 @@ class WithheldTest(SceneTest):
             '2026-11-22T15:12:42Z',
             'left',
             '/var/lib/neutron of alice',
+            'net4711',
         )
-        found = self.finding(
-            self.scene.with_view(self.standby, errand=errand), 'failover-left'
-        )
+        left = self.scene.with_view(self.standby, errand=errand)
+        found = self.finding(left, 'failover-left')
         self.assertNotIn('alice', found.summary + found.hint)
+        self.assertNotIn('4711', encoded(judged(left.router, left.hosts)))
         under_way = dataclasses.replace(errand, state='under-way')
         found = self.finding(
             self.scene.with_view(self.standby, errand=under_way),

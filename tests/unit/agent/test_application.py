@@ -26,7 +26,8 @@ import webob.exc
 from osc_ha_router import errors
 from osc_ha_router import packing
 from osc_ha_router.agent import checking
-from osc_ha_router.agent import line
+from osc_ha_router.agent import queue
+from osc_ha_router.agent.api import calls
 from osc_ha_router.diagnosis import verdict
 from osc_ha_router.model import view
 from tests.unit import captures
@@ -202,13 +203,23 @@ class TestRefusals(house.HouseTestCase):
             self.assertIn('router_ha:', message)
         self.assertNothingDone()
 
-    def test_services_and_administrators(self):
-        for role in ('admin', 'service'):
-            token = self.token(role)
-            for method, path, body in CLOSED:
-                response = self.ask(method, path, token, json=body)
-                self.assertIn(response.status_code, (200, 201, 204))
+    def test_administrators(self):
+        for method, path, body in CLOSED:
+            response = self.ask(method, path, self.admin, json=body)
+            self.assertIn(response.status_code, (200, 201, 204))
+            response.close()
+
+    def test_services_see_nodes_and_move_nothing(self):
+        token = self.token('service')
+        for method, path, body in CLOSED:
+            response = self.ask(method, path, token, json=body)
+            if path.endswith('/probe'):
+                self.assertEqual(200, response.status_code)
                 response.close()
+            elif path != '/v1/check':
+                message = self.assertProblem(403, response)
+                self.assertIn('router_ha:failover', message)
+        self.assertEqual([], self.near.asked)
 
     def test_policy_of_the_operator(self):
         folder = self.useFixture(house.fixtures.TempDir())
@@ -256,6 +267,30 @@ class TestForms(house.HouseTestCase):
 
     def test_unknown_path(self):
         self.assertProblem(404, self.ask('GET', '/v1/nothing', self.admin))
+
+    def test_two_slashes(self):
+        """No answer leads to where a header says that this is."""
+        for path in (
+            '//v1/check',
+            '/v1//check',
+            '//',
+            '//healthcheck',
+            '/v1/hosts//net1/probe',
+            f'/v1/hosts/{house.HOST}//probe',
+            '/v1/check/',
+        ):
+            for method in ('GET', 'POST'):
+                response = self.ask(
+                    method,
+                    '/',
+                    self.admin,
+                    headers={'Host': 'evil.example.org'},
+                    # of which werkzeug's client would make something else
+                    environ_overrides={'PATH_INFO': path},
+                )
+                self.assertNotIn(response.status_code, range(301, 400), path)
+                self.assertNotIn('Location', response.headers)
+                self.assertNotIn(b'evil', response.data)
 
     def test_wrong_method(self):
         for method, path, _ in CLOSED:
@@ -318,6 +353,34 @@ class TestForms(house.HouseTestCase):
             b'{"listen": ' + b'9' * 5000 + b', "routers": null}',
         )
 
+    def test_bodies_that_are_too_deep(self):
+        for deep in (33, 200, 500, 900, 5000):
+            for path, before, after in (
+                ('/v1/check', b'{"routers": ', b'}'),
+                ('/v1/check', b'', b''),
+                (f'{TALK}/requests', b'{"op": "x", "fields": {"a": ', b'}}'),
+            ):
+                lists = before + b'[' * deep + b']' * deep + after
+                objects = before + b'{"a":' * deep + b'1' + b'}' * deep + after
+                for body in (lists, objects):
+                    self.check_bodies(path, body)
+        self.assertEqual([], self.near.asked)
+
+    def test_bodies_that_are_deep(self):
+        fields = {}
+        for _ in range(29):
+            fields = {'a': fields}
+        body = {'op': 'x', 'fields': fields}
+        response = self.post(f'{TALK}/requests', body)
+        self.assertEqual(200, response.status_code)
+
+    def test_a_stack_that_is_too_small_for_what_is_checked(self):
+        def fail(validator, found):
+            raise RecursionError
+
+        self.patch(calls._Validator, 'iter_errors', fail)
+        self.check_bodies('/v1/check', {'routers': None})
+
     def test_bodies_of_checks(self):
         good = {'routers': None}
         self.check_bodies(
@@ -373,6 +436,18 @@ class TestForms(house.HouseTestCase):
                 404, self.ask('DELETE', f'{TALKS}/{id_}', self.admin)
             )
         self.assertEqual([], self.near.asked + self.relay.asked)
+
+    def test_hosts_that_are_no_nodes(self):
+        """As those that there cannot be."""
+        for method, path, body in CLOSED[1:-1]:
+            path = path.replace(house.HOST, 'evil')
+            response = self.ask(method, path, self.admin, json=body)
+            message = self.assertProblem(404, response)
+            self.assertEqual(
+                'There is no such host; nothing was done.', message
+            )
+        self.assertEqual([], self.relay.asked)
+        self.assertEqual([], self.looked)
 
     def test_direct(self):
         path = f'/v1/hosts/{house.HOST}/probe'
@@ -680,7 +755,7 @@ class TestChecks(house.HouseTestCase):
         for exc, code in (
             (checking.Forbidden('no'), 403),
             (checking.Unavailable('later'), 503),
-            (line.Busy('later'), 503),
+            (queue.Busy('later'), 503),
             (errors.RouterNotFound('none'), 404),
             (errors.NotSupported('not HA'), 409),
         ):
@@ -699,7 +774,7 @@ class TestChecks(house.HouseTestCase):
 class TestGates(house.HouseTestCase):
     """Bounds on what goes on at the same time."""
 
-    options = {'front_threads': 2, 'checks': 1}
+    options = {'front_threads': 4, 'checks': 1}
 
     def blocked(self, count):
         """Return what lets so many checks end that are under way."""
@@ -724,9 +799,37 @@ class TestGates(house.HouseTestCase):
         self.addCleanup(end.set)
         return lambda: (end.set(), [thread.join() for thread in threads])
 
-    def test_more_than_may_be(self):
-        end = self.blocked(2)
-        for method, path, body in CLOSED:
+    def answered(self, host):
+        """See that all but checks are answered for a host."""
+        for method, path, body in CLOSED[:-1]:
+            path = path.replace(house.HOST, host)
+            response = self.ask(method, path, self.admin, json=body)
+            self.assertLess(response.status_code, 300, path)
+            response.close()
+
+    def test_more_checks_than_may_be(self):
+        end = self.blocked(3)
+        check = ('/v1/check', {'routers': None})
+        self.assertProblem(503, self.post(*check))
+        # what operators do has room of its own
+        self.answered(house.OTHER)
+        end()
+        self.assertEqual(200, self.post(*check).status_code)
+
+    def held(self):
+        """Return an answer that takes its time, of another agent."""
+        self.far.replies = [{'event': 'x'}] * 100
+        return self.client.open(
+            f'{FAR}/{house.ID}/requests',
+            method='POST',
+            headers={'X-Auth-Token': self.admin},
+            json={'op': 'watch'},
+            buffered=False,
+        )
+
+    def test_more_of_the_others_than_may_be(self):
+        held = self.held()
+        for method, path, body in CLOSED[:-1]:
             path = path.replace(house.HOST, house.OTHER)
             response = self.ask(method, path, self.admin, json=body)
             if path.endswith(('/stop', '/lease')) or method == 'DELETE':
@@ -734,14 +837,15 @@ class TestGates(house.HouseTestCase):
                 self.assertEqual(204, response.status_code)
             else:
                 self.assertProblem(503, response)
-        # other agents are answered
+        # checks, and other agents, are answered
+        response = self.post('/v1/check', {'routers': None})
+        self.assertEqual(200, response.status_code)
         for method, path, body in CLOSED[1:-1]:
             response = self.ask(method, path, self.admin, json=body)
             self.assertLess(response.status_code, 300)
             response.close()
-        end()
-        response = self.post('/v1/check', {'routers': None})
-        self.assertEqual(200, response.status_code)
+        held.close()
+        self.answered(house.OTHER)
 
     def test_places_are_given_back(self):
         paths = (
@@ -770,21 +874,10 @@ class TestGates(house.HouseTestCase):
                 self.assertProblem(500, self.post(path, body))
 
     def test_stream_holds_its_place_until_its_end(self):
-        self.far.replies = [{'event': 'x'}] * 100
-        responses = [
-            self.client.open(
-                f'{FAR}/{house.ID}/requests',
-                method='POST',
-                headers={'X-Auth-Token': self.admin},
-                json={'op': 'watch'},
-                buffered=False,
-            )
-            for _ in range(2)
-        ]
+        held = self.held()
         self.assertProblem(503, self.post(FAR, {}))
-        responses[0].close()
+        held.close()
         self.assertEqual(201, self.post(FAR, {}).status_code)
-        responses[1].close()
 
 
 class TestReports(house.HouseTestCase):

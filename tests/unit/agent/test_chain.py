@@ -26,6 +26,7 @@ from osc_ha_router.agent import policies
 from osc_ha_router.agent import relay
 from osc_ha_router.agent import server
 from osc_ha_router.agent import services
+from osc_ha_router.agent import slow
 from osc_ha_router.backends import base
 from osc_ha_router.backends import remote
 from osc_ha_router.model import view
@@ -68,6 +69,8 @@ class Endless(house.Conversations):
 class ChainTest(house.HouseTestCase):
     def setUp(self):
         super().setUp()
+        #: hosts that are none of the nodes
+        self.strangers = {'evil'}
         self.keystone.add_token_data(
             token_id='own-1',
             user_id='agent',
@@ -85,6 +88,7 @@ class ChainTest(house.HouseTestCase):
     def serve(self, host, urls, rules=None):
         """Start the agent of a node, and return where it answers."""
         peers = parts.Peers(urls)
+        peers.strangers |= self.strangers
         enforcer = policies.enforcer(self.conf)
         if rules:
             enforcer.set_rules(policy.Rules.from_dict(rules), overwrite=False)
@@ -94,6 +98,7 @@ class ChainTest(house.HouseTestCase):
             application.build(
                 services.Services(
                     host=host,
+                    knows=lambda host: host not in peers.strangers,
                     conversations=self.talks[host],
                     nodes=lambda seconds: nodes.Nodes(here, peers, 8, seconds),
                     relay=relay.Relay(peers),
@@ -107,6 +112,7 @@ class ChainTest(house.HouseTestCase):
             threads=16,
             tls=None,
             limit=64,
+            waits=slow.Slow(4, 4),
             request_timeout=5.0,
         )
         found.expiration_interval = 0.1
@@ -154,6 +160,23 @@ class LooksTest(ChainTest):
         shown = self.ask_as(self.reader).look(request, soon(), 5.0)
         self.assertEqual('agent-forbidden', shown.failure.kind)
         self.assertEqual([], self.heres[FAR].asked)
+
+    def test_no_token_is_shown_to_strangers(self):
+        evil = self.useFixture(agents.Agent(lambda asked, line: line.empty()))
+        self.url = self.serve(NEAR, {'evil': evil.url})
+        client = self.ask_as()
+        request = base.Request('evil', None)
+        shown = client.look(request, soon(), 5.0)
+        self.assertEqual('agent-not-found', shown.failure.kind)
+        requests = [request, base.Request(NEAR, None)]
+        kinds = {
+            item.host: item.failure and item.failure.kind
+            for item in client.looks(requests, soon(), 5.0)
+        }
+        self.assertEqual({'evil': 'agent-stranger', NEAR: None}, kinds)
+        exc = self.trouble(client.open, 'evil', soon())
+        self.assertEqual('agent-not-found', exc.failure.kind)
+        self.assertEqual(0, evil.connections)
 
     def test_one_that_nobody_knows(self):
         request = base.Request('net2.invalid', None)

@@ -22,8 +22,8 @@ from osc_ha_router import codec
 from osc_ha_router import errors
 from osc_ha_router.agent import checking
 from osc_ha_router.agent import claims
-from osc_ha_router.agent import line
 from osc_ha_router.agent import policies
+from osc_ha_router.agent import queue
 from osc_ha_router.backends import base
 from osc_ha_router.diagnosis import verdict
 from tests.unit import fakes
@@ -50,7 +50,7 @@ class CheckingTest(quiet.TestCase):
         self.standby, _ = self.ours.standbys
         self.set_up(self.ours, self.theirs)
 
-    def set_up(self, *scenes, limit=4, share=None, later=()):
+    def set_up(self, *scenes, limit=4, share=None, later=(), **limits):
         self.neutron = parts.Neutron(*scenes)
         self.backend = fakes.Backend(scenes, *([later] if later else []))
         self.timeouts = []
@@ -58,8 +58,7 @@ class CheckingTest(quiet.TestCase):
             claims.Claims(self.neutron, ('here',)),
             self.nodes,
             parts.allows(self.rules),
-            limit,
-            share,
+            checking.Limits(limit, share, **limits),
         )
 
     def nodes(self, seconds):
@@ -264,6 +263,20 @@ class AdminTest(CheckingTest):
         (requests,) = self.backend.requests
         self.assertEqual({None}, {r.routers for r in requests})
 
+    def test_what_is_left_of_routers_that_were_deleted(self):
+        self.neutron.routers = [self.ours.router]
+        reports = self.check(parts.admin())
+        left = {item.router.id: item for item in reports}[FOREIGN]
+        self.assertTrue(left.router.deleted)
+        self.assertEqual(
+            {('RHA603', self.active)},
+            {
+                (finding.code, finding.host)
+                for finding in left.findings
+                if finding.code == 'RHA603'
+            },
+        )
+
     def test_missing(self):
         message = self.refused(
             errors.RouterNotFound, parts.admin(), self.router_id, MISSING
@@ -407,7 +420,8 @@ class AgainTest(CheckingTest):
 
         self.neutron.again = gone
         (item,) = self.recheck(parts.caller(), self.router_id)
-        self.assertEqual('UNKNOWN', item.health)
+        # which tells less than the first look did
+        self.assertEqual(['monitor-dead'], [f.name for f in item.findings])
         self.assertNotIn('controller', json.dumps(codec.encode(item)))
 
     def test_somebody_elses_by_then(self):
@@ -422,6 +436,18 @@ class AgainTest(CheckingTest):
 
         self.neutron.again = given
         self.assertEqual((), self.recheck(parts.caller(), self.router_id))
+
+    def test_no_turn_for_it(self):
+        """What the first look has come to is an answer."""
+        self.set_up(self.broken, later=[self.ours])
+
+        def busy(turn, seconds):
+            raise queue.Busy('others are before it')
+
+        self.patch(queue.Turn, 'sleep', busy)
+        (item,) = self.recheck(parts.caller(), self.router_id)
+        self.assertEqual(['monitor-dead'], [f.name for f in item.findings])
+        self.assertEqual(1, len(self.backend.requests))
 
     def test_others_work_meanwhile(self):
         """Whoever waits for the second look keeps nobody waiting."""
@@ -457,6 +483,24 @@ class QuestionTest(CheckingTest):
         self.assertEqual({3.0}, {request.listen for request in requests})
         (left,) = self.backend.left
         self.assertTrue(25 < left <= 30, left)
+
+    def bounds(self, who, **changes):
+        self.check(who, self.router_id, **changes)
+        return self.timeouts.pop(), self.backend.left.pop()
+
+    def test_longest_of_a_tenant(self):
+        self.set_up(self.ours, timeout=20.0, probe_timeout=5.0)
+        long = {'timeout': 86400.0, 'probe_timeout': 86400.0}
+        probe, left = self.bounds(parts.caller(), **long)
+        self.assertEqual(5.0, probe)
+        self.assertTrue(left <= 20.0, left)
+        probe, left = self.bounds(parts.caller(), timeout=9, probe_timeout=3)
+        self.assertEqual(3, probe)
+        self.assertTrue(left <= 9.0, left)
+        # whoever runs the cloud knows what to wait for
+        probe, left = self.bounds(parts.admin(), **long)
+        self.assertEqual(86400.0, probe)
+        self.assertTrue(left > 80000.0, left)
 
     def test_ignored(self):
         broken = self.ours.without_processes(self.standby, 'monitor')
@@ -496,7 +540,7 @@ class BusyTest(CheckingTest):
     def test_waits_until_its_own_deadline(self):
         self.set_up(self.ours, limit=1)
         over = self.hold()
-        self.refused(line.Busy, parts.caller(), self.router_id, timeout=0.1)
+        self.refused(queue.Busy, parts.caller(), self.router_id, timeout=0.1)
         over.set()
         self.check(parts.caller(), self.router_id, timeout=5)
 
@@ -508,7 +552,7 @@ class BusyTest(CheckingTest):
     def test_a_project_has_no_more_than_its_share(self):
         self.set_up(self.ours, self.theirs, limit=4, share=1)
         over = self.hold()
-        message = self.refused(line.Busy, parts.caller(), self.router_id)
+        message = self.refused(queue.Busy, parts.caller(), self.router_id)
         self.assertIn('Your project', message)
         over.set()
         self.check(parts.caller(parts.THEIRS), FOREIGN)
@@ -566,6 +610,15 @@ class ClosedHostsTest(CheckingTest):
     def test_all_routers_without_names(self):
         reports = self.check(parts.caller('e' * 32, 'support'))
         self.assertEqual({self.router_id, FOREIGN}, self.ids(reports))
+        self.no_names(reports)
+
+    def test_leftovers_without_names(self):
+        self.neutron.routers = [self.ours.router]
+        reports = self.check(parts.caller('e' * 32, 'support'))
+        self.assertEqual({self.router_id, FOREIGN}, self.ids(reports))
+        self.no_names(reports)
+
+    def no_names(self, reports):
         shown = json.dumps([codec.encode(item) for item in reports])
         for scene in (self.ours, self.theirs):
             for host in secrets.hosts(scene.router, scene.hosts):

@@ -12,11 +12,19 @@
 
 """What Neutron says, and what is left without it."""
 
+from keystoneauth1 import exceptions
+
+from osc_ha_router import cloud
 from osc_ha_router import errors
 from osc_ha_router.agent import claims
+from osc_ha_router.backends import base
+from osc_ha_router.backends import failures
+from tests.unit import neutron
 from tests.unit import quiet
 from tests.unit.agent import parts
 from tests.unit.scene import Scene
+
+FOREVER = base.Deadline(float('inf'))
 
 
 class ClaimsTest(quiet.TestCase):
@@ -52,6 +60,134 @@ class UpTest(ClaimsTest):
         self.assertRaises(
             errors.RouterNotFound, self.claims.claims, ('nothing',)
         )
+
+
+class FlowTest(ClaimsTest):
+    """All of it, router by router."""
+
+    def all(self, **filters):
+        with self.claims.flow(**filters) as flow:
+            return flow, [flow.router(id_, FOREVER) for id_ in flow.ids]
+
+    def test_what_it_says_is_passed_on(self):
+        flow, routers = self.all(project=parts.OURS, host='h')
+        self.assertEqual([self.scene.router], routers)
+        self.assertEqual(self.neutron.there, flow.hosts)
+        self.assertEqual({self.router_id}, flow.known)
+        self.assertFalse(flow.blind)
+        self.assertEqual([('flow', parts.OURS, 'h')], self.neutron.calls)
+
+    def test_it_is_remembered(self):
+        self.all()
+        self.neutron.down = parts.DOWN
+        flow, (router,) = self.all()
+        self.assertEqual((self.router_id, 'r1'), (router.id, router.name))
+        self.assertEqual(parts.OURS, router.project_id)
+        self.assertIsNone(router.agents)
+        self.assertIsNone(flow.known)
+        self.assertEqual(
+            tuple(sorted({'here', 'there', *self.scene.names})), flow.hosts
+        )
+
+    def test_what_is_gone_is_forgotten(self):
+        self.all()
+        self.neutron.routers = []
+        self.all()
+        self.neutron.down = parts.DOWN
+        self.assertRaises(errors.CloudError, self.all)
+
+    def test_a_part_of_them_does_not_make_others_forgotten(self):
+        self.all()
+        self.all(project=parts.THEIRS)
+        self.neutron.down = parts.DOWN
+        self.assertEqual(1, len(self.all()[1]))
+
+    def test_what_only_neutron_knows(self):
+        self.all()
+        self.neutron.down = parts.DOWN
+        for filters in ({'project': parts.OURS}, {'host': 'h'}):
+            self.assertRaises(errors.CloudError, self.all, **filters)
+
+    def test_down_in_the_middle_of_it(self):
+        def fail(flow, id_, until):
+            raise exceptions.ConnectFailure('no answer from controller')
+
+        self.patch(parts.Flow, 'router', fail)
+        _, (router,) = self.all()
+        self.assertEqual((self.router_id, 'r1'), (router.id, router.name))
+        (gap,) = router.gaps
+        self.assertIn('controller', gap)
+
+
+class HostsTest(ClaimsTest):
+    """Which nodes there are."""
+
+    def asked(self):
+        return self.neutron.calls.count(('hosts',))
+
+    def test_configured(self):
+        self.neutron.down = parts.DOWN
+        for host in ('here', 'there'):
+            self.assertTrue(self.claims.knows(host))
+        self.assertEqual([], self.neutron.calls)
+
+    def test_named_before(self):
+        self.claims.claims((self.router_id,))
+        self.neutron.down = parts.DOWN
+        for host in self.scene.names:
+            self.assertTrue(self.claims.knows(host))
+        self.assertEqual(0, self.asked())
+
+    def test_named_when_asked(self):
+        for host in self.scene.names:
+            self.assertTrue(self.claims.knows(host))
+        self.assertEqual(1, self.asked())
+
+    def test_strangers(self):
+        """Neutron is not asked for each of them."""
+        for host in ('evil', 'net1.evil', ''):
+            self.assertFalse(self.claims.knows(host))
+        self.assertEqual(1, self.asked())
+
+    def test_asked_again_after_a_while(self):
+        self.patch(claims, '_AGAIN', 0.0)
+        self.neutron.there = ('old',)
+        self.assertFalse(self.claims.knows('new'))
+        self.neutron.there = ('new',)
+        self.assertTrue(self.claims.knows('new'))
+
+    def test_neutron_does_not_tell(self):
+        self.patch(claims, '_AGAIN', 0.0)
+        for nothing in (None, ()):
+            self.neutron.there = nothing
+            self.assertFalse(self.claims.knows('evil'))
+            # but where its routers are, it does
+            self.claims.again((self.router_id,))
+            self.assertFalse(self.claims.knows('evil'))
+            for agent in self.scene.router.agents:
+                self.assertTrue(self.claims.knows(agent.host))
+
+    def test_neutron_does_not_answer(self):
+        self.neutron.down = parts.DOWN
+        self.assertFalse(self.claims.knows('evil'))
+
+    def test_neutron_says_nothing(self):
+        def broken():
+            raise failures.Broken('agent-timeout')
+
+        self.neutron.hosts = broken
+        self.assertFalse(self.claims.knows('evil'))
+
+    def test_those_that_are_gone_are_forgotten(self):
+        self.claims.claims(())
+        self.neutron.there, self.neutron.routers = ('new',), []
+        self.claims.claims(())
+        self.neutron.down = parts.DOWN
+        self.assertEqual(
+            ('here', 'new', 'there'), self.claims.claims(('x',)).hosts
+        )
+        for host in self.scene.names:
+            self.assertFalse(self.claims.knows(host))
 
 
 class DownTest(ClaimsTest):
@@ -133,3 +269,19 @@ class DownTest(ClaimsTest):
     def test_down_at_the_second_look(self):
         (router,) = self.claims.again((self.router_id,))
         self.assertEqual((self.router_id, None), (router.id, router.agents))
+
+
+class CloudTest(quiet.TestCase):
+    """The question by which nodes are told from strangers."""
+
+    def ask(self, admin):
+        self.neutron = self.useFixture(neutron.Neutron(admin))
+        self.neutron.add_agent('net1')
+        self.neutron.add_agent('net2')
+        return cloud.Cloud(self.neutron.connect()).hosts()
+
+    def test_hosts_of_l3_agents(self):
+        self.assertEqual(('net1', 'net2'), self.ask(True))
+
+    def test_not_told(self):
+        self.assertFalse(self.ask(False))

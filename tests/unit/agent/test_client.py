@@ -33,6 +33,7 @@ from osc_ha_router.agent import policies
 from osc_ha_router.agent import relay
 from osc_ha_router.agent import server
 from osc_ha_router.agent import services
+from osc_ha_router.agent import slow
 from osc_ha_router.agent import transport
 from osc_ha_router.backends import agent as backend
 from osc_ha_router.backends import base
@@ -103,10 +104,12 @@ class ClientTestCase(house.HouseTestCase):
         others = peers.Peers(
             peers.Settings(other or 'https://127.0.0.1:1', self.certificate),
             signed,
+            lambda host: True,
         )
         app = application.build(
             services.Services(
                 host=host,
+                knows=lambda host: True,
                 conversations=talks,
                 nodes=lambda seconds: nodes.Nodes(here, others, 4, seconds),
                 relay=relay.Relay(others),
@@ -123,6 +126,7 @@ class ClientTestCase(house.HouseTestCase):
             threads=16,
             tls=transport.load(self.certificate, self.key),
             limit=64,
+            waits=slow.Slow(4, 4),
             request_timeout=5,
         )
         serving.prepare()

@@ -12,7 +12,6 @@
 
 """Many nodes as one: this one, others, dead ones, odd ones."""
 
-import contextlib
 import threading
 import time
 
@@ -51,10 +50,6 @@ class Here:
             self.wait(stop)
         return view.HostView(HERE, self.failure, residents=())
 
-    @contextlib.contextmanager
-    def converse(self, deadline, stop):
-        yield 'a line'
-
 
 def shows(asked, line):
     host = asked.path.split('/')[3]
@@ -79,6 +74,7 @@ class NodesTest(quiet.TestCase):
     def nodes(self, probe_timeout=5.0, concurrency=8):
         urls = {host: agent.url for host, agent in self.agents.items()}
         self.peers = parts.Peers(urls)
+        self.peers.strangers.add('evil')
         return nodes.Nodes(self.here, self.peers, concurrency, probe_timeout)
 
     def probe(self, *requests, seconds=10.0, **kwargs):
@@ -127,6 +123,14 @@ class ProbeTest(NodesTest):
         self.assertEqual(
             {'net2/..': 'agent-unresolved', HERE: None}, self.kinds(shown)
         )
+
+    def test_what_is_no_node(self):
+        agent = self.serve('evil')
+        shown = self.probe('evil', HERE)
+        self.assertEqual(
+            {'evil': 'agent-stranger', HERE: None}, self.kinds(shown)
+        )
+        self.assertEqual([], agent.asked)
 
     def test_for_the_log_each_thread_knows_who_asks(self):
         who = parts.caller()
@@ -241,40 +245,3 @@ class TroubleTest(NodesTest):
         self.assertEqual(HERE, next(looks).host)
         with agents.within(2):
             looks.close()
-
-
-class ConverseTest(NodesTest):
-    def converse(self, host):
-        return self.nodes().converse(
-            host, base.Deadline.after(5), threading.Event()
-        )
-
-    def test_own_node(self):
-        with self.converse(HERE) as line:
-            self.assertEqual('a line', line)
-
-    def test_another_node(self):
-        id_ = '00000000-0000-0000-0000-00000000000a'
-
-        def answer(asked, line):
-            if asked.method == 'POST':
-                opened = {'id': id_, 'hostname': 'n', 'lease': 10.0}
-                line.json(opened, '201 Created')
-            else:
-                line.empty()
-
-        agent = self.serve('net2', answer)
-        with self.converse('net2') as line:
-            self.assertEqual('net2', line.host)
-        self.assertEqual(
-            [
-                ('POST', '/v1/hosts/net2/conversations'),
-                ('DELETE', f'/v1/hosts/net2/conversations/{id_}'),
-            ],
-            [(asked.method, asked.path) for asked in agent.asked],
-        )
-        self.assertEqual('own-1', agent.asked[0].headers['x-auth-token'])
-
-    def test_what_is_no_name_of_a_host(self):
-        exc = self.assertRaises(base.Trouble, self.converse, '-x')
-        self.assertEqual('agent-unresolved', exc.failure.kind)

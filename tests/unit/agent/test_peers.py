@@ -14,6 +14,7 @@
 
 import pathlib
 import threading
+import time
 
 import fixtures
 from keystoneauth1 import exceptions
@@ -40,7 +41,8 @@ def shows_nothing(asked, line):
 class UrlTest(quiet.TestCase):
     def url(self, host, **settings):
         own = parts.SignedOn()
-        return peers.Peers(peers.Settings(**settings), own).url(host)
+        found = peers.Peers(peers.Settings(**settings), own, bool)
+        return found.url(host)
 
     def test_of_the_host(self):
         self.assertEqual(f'https://{HOST}:6689', self.url(HOST))
@@ -152,6 +154,17 @@ class TokensTest(AskTest):
         adapter.get('/v1/hosts/x', raise_exc=False)
         self.assertEqual('token-of-somebody', self.headers()['x-auth-token'])
         self.assertNotIn('x-service-token', self.headers())
+
+    def test_none_for_a_host_that_is_no_node(self):
+        self.peers.strangers.add(HOST)
+        for ask in (
+            lambda: self.peers.remote(HOST),
+            lambda: self.peers.relay(HOST, parts.caller()),
+        ):
+            exc = self.assertRaises(failures.Broken, ask)
+            self.assertEqual('agent-stranger', exc.kind)
+        self.assertEqual(0, self.own.asked)
+        self.assertEqual(0, self.agent.connections)
 
     def test_no_token_goes_where_a_redirect_leads(self):
         other = self.useFixture(agents.Agent(shows_nothing))
@@ -271,3 +284,47 @@ class OwnTest(quiet.TestCase):
         )
         with agents.within(2):
             self.assertIsNone(own.get_token_if_any())
+
+    def test_nobody_waits_for_another_beyond_their_own_time(self):
+        self.keystone.slow = 2.0
+        first = threading.Thread(target=self.own.get_token, args=(None,))
+        first.start()
+        self.addCleanup(first.join)
+        while not self.keystone.asked:
+            time.sleep(0.01)
+        guard = web.Guard(base.Deadline.after(0.2))
+        with agents.within(1), guard.applied():
+            exc = self.assertRaises(failures.Broken, self.own.get_token, None)
+        self.assertEqual('agent-timeout', exc.kind)
+
+    def silent(self):
+        """Return the agent's token of a Keystone that says nothing."""
+        keystone = self.useFixture(agents.Agent(lambda a, line: line.rest(9)))
+        return keystone, peers.Own(
+            web.session(
+                auth=identity.V3Password(
+                    f'{keystone.url}/v3', username='u', password='p'
+                )
+            )
+        )
+
+    def ask(self, own, seconds):
+        with web.Guard(base.Deadline.after(seconds)).applied():
+            own.get_token(None)
+
+    def test_silence_is_a_failure_for_others_too(self):
+        self.patch(peers, '_ENOUGH', 0.2)
+        keystone, own = self.silent()
+        self.assertRaises(failures.Broken, self.ask, own, 0.3)
+        with agents.within(0.5):
+            exc = self.assertRaises(
+                exceptions.ClientException, self.ask, own, 5
+            )
+        self.assertIn('Keystone', str(exc))
+        self.assertEqual(1, len(keystone.asked))
+
+    def test_too_little_time_is_no_failure_of_keystone(self):
+        keystone, own = self.silent()
+        for _ in range(2):
+            self.assertRaises(failures.Broken, self.ask, own, 0.1)
+        self.assertEqual(2, len(keystone.asked))

@@ -76,7 +76,7 @@ class PrivacyTest(house.HouseTestCase):
             claims.Claims(self.neutron, ()),
             lambda seconds: self.backend,
             judge,
-            4,
+            checking.Limits(4),
         )
         self.client = werkzeug.Client(self.build())
         self.member = self.of(parts.OURS, 'member')

@@ -12,6 +12,7 @@
 
 """The web server against clients that do not behave."""
 
+import contextlib
 import json
 import socket
 import ssl
@@ -22,6 +23,7 @@ import warnings
 from testtools import matchers
 
 from osc_ha_router.agent import server
+from osc_ha_router.agent import slow
 from tests.unit.agent import serving
 
 HEAD = b'POST /x HTTP/1.1\r\nHost: localhost\r\n'
@@ -371,6 +373,73 @@ class TestCrowd(serving.ServerTestCase):
         self.assertThat(
             len(self.server._open), matchers.LessThan(serving.LIMIT + 1)
         )
+
+    def dripping(self, links, data):
+        """Send to all of them byte by byte, for as long as the test takes."""
+        over = threading.Event()
+
+        def work():
+            for byte in data:
+                for link in links:
+                    with contextlib.suppress(OSError):
+                        link.send(bytes([byte]))
+                if over.wait(0.02):
+                    return
+
+        thread = threading.Thread(target=work)
+        thread.start()
+        self.addCleanup(thread.join)
+        self.addCleanup(over.set)
+
+    def test_clients_that_drip_take_no_thread(self):
+        many = 4 * self.threads
+        heads = [self.secure() for _ in range(many)]
+        bodies = [self.secure() for _ in range(many)]
+        for link in bodies:
+            link.sendall(HEAD + b'Content-Length: 60000\r\n\r\n')
+        hello = b'\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03' + bytes(99)
+        self.dripping([self.plain() for _ in range(many)], hello)
+        self.dripping(heads, GET * 99)
+        self.dripping(bodies, b'x' * 999)
+        until = time.monotonic() + serving.PATIENCE + 1.0
+        while time.monotonic() < until:
+            self.assertAnswers()
+            time.sleep(0.1)
+
+    def slow_ones(self, seconds):
+        """See that threads are held for a moment, and few for longer."""
+        began = time.monotonic()
+        self.assertEqual(200, self.get().status)
+        self.assertThat(time.monotonic() - began, matchers.LessThan(seconds))
+
+    def test_bodies_in_chunks_that_drip(self):
+        links = [self.secure() for _ in range(4 * self.threads)]
+        for link in links:
+            link.sendall(HEAD + b'Transfer-Encoding: chunked\r\n\r\n')
+        self.dripping(links, b'1\r\nx\r\n' * 300)
+        # of four threads three are free again after half a second
+        self.slow_ones(6 * slow.GRACE + 1.0)
+
+    def test_answers_that_nobody_reads(self):
+        for _ in range(4 * self.threads):
+            link = self.plain()
+            link.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+            self.secure(link).sendall(
+                b'GET /flood HTTP/1.1\r\nHost: a\r\n\r\n'
+            )
+        self.slow_ones(6 * slow.GRACE + 1.0)
+
+    def test_room_is_made_by_who_has_most(self):
+        """Another address keeps what it has."""
+        other = socket.create_connection(
+            self.address, timeout=10, source_address=('127.0.0.2', 0)
+        )
+        self.addCleanup(other.close)
+        self.assertAnswers()
+        crowd = [self.plain() for _ in range(2 * serving.LIMIT)]
+        self.assertAnswers()
+        self.assertEqual(2 * serving.LIMIT, len(crowd))
+        self.assertEqual(200, self.get(connection=self.secure(other)).status)
 
     def test_half_requests_take_a_thread_for_no_longer_than_they_may(self):
         for _ in range(self.threads * 2):

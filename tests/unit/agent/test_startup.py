@@ -112,6 +112,9 @@ class TestCheck(StartupTestCase):
 
     def test_threads(self):
         self.refused('front_threads', threads=10, front_threads=10)
+        self.refused(
+            'slow_threads', threads=10, front_threads=8, slow_threads=10
+        )
 
     def test_no_credentials(self):
         for section in ('keystone_authtoken', 'service_auth'):

@@ -23,15 +23,19 @@ from oslo_log import log
 from osc_ha_router import engine
 from osc_ha_router import errors
 from osc_ha_router import metrics
+from osc_ha_router.agent import claims
 from osc_ha_router.agent import sweep
 from osc_ha_router.backends import base
 from tests.unit import fakes
 from tests.unit import quiet
+from tests.unit.agent import parts
 from tests.unit.scene import Scene
 from tests.unit.test_engine import renamed
 from tests.unit.test_metrics import parsed
 from tests.unit.test_metrics import Samples
 
+#: a router that Neutron does not have any more
+LEFT = '00000000-0000-0000-0000-00000000004a'
 #: bound for what should take no time at all
 SOON = 20.0
 
@@ -136,6 +140,21 @@ class PageTest(SweepTest):
             self.healthy.names, sorted(request.host for request in asked)
         )
         self.assertEqual({None}, {request.routers for request in asked})
+
+    def test_what_is_left_of_a_router_that_was_deleted(self):
+        """Neutron has others, and knows that it has not this one."""
+        left = parts.of_project(self.healthy, parts.THEIRS, LEFT)
+        neutron = parts.Neutron(self.healthy)
+        source = claims.Claims(neutron, ())
+        made = self.make([self.healthy, left], source=source)
+        # until the second look
+        self.patch(made, '_pause', lambda seconds: None)
+        made.check()
+        found = [dict(item) for item in self.said(made)['router_ha_findings']]
+        self.assertIn(
+            ('RHA603', LEFT, self.healthy.reported),
+            [(one['code'], one['router_id'], one['host']) for one in found],
+        )
 
     def test_what_the_operator_ignores_does_not_count(self):
         scene = self.healthy.without_processes(

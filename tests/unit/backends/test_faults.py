@@ -58,8 +58,10 @@ class DescribeTest(testtools.TestCase):
 
 class KindsTest(testtools.TestCase):
     def test_each_is_used(self):
+        # one agent does not ask hosts that another one would
+        peers = BACKENDS.parent / 'agent' / 'peers.py'
         used = test_catalogue.words(
-            *(BACKENDS / f'{name}.py' for name in USERS)
+            peers, *(BACKENDS / f'{name}.py' for name in USERS)
         )
         self.assertEqual(set(), set(faults.KINDS) - used)
 

@@ -26,6 +26,7 @@ from keystoneauth1 import session as ksa_session
 import testtools
 
 from osc_ha_router import codec
+from osc_ha_router import engine
 from osc_ha_router.backends import base
 from osc_ha_router.backends import parcels
 from osc_ha_router.backends import remote
@@ -401,6 +402,21 @@ class TimeTest(AgentTest):
             {'agent-interrupted'},
             {item.failure.kind for item in found.values()},
         )
+
+    def test_stop_of_a_check(self):
+        stop = threading.Event()
+        threading.Timer(0.3, stop.set).start()
+        talk = self.remote(self.serve(lambda a, line: line.rest(10)))
+        with agents.within(1):
+            trouble = self.assertRaises(
+                base.Trouble,
+                talk.check,
+                engine.Question(),
+                base.Deadline.after(20),
+                5.0,
+                stop,
+            )
+        self.assertEqual('agent-interrupted', trouble.failure.kind)
 
     def test_no_time_at_all(self):
         agent = self.serve(lambda a, line: line.whole())

@@ -15,7 +15,7 @@
 import threading
 import time
 
-from osc_ha_router.agent import line
+from osc_ha_router.agent import queue
 from osc_ha_router.backends import base
 from tests.unit import quiet
 
@@ -24,10 +24,10 @@ def soon():
     return base.Deadline.after(5)
 
 
-class LineTest(quiet.TestCase):
+class QueueTest(quiet.TestCase):
     def setUp(self):
         super().setUp()
-        self.line = line.Line(1)
+        self.queue = queue.Queue(1)
         self.done = []
 
     def waiter(self, name, seconds=5.0, owner=None):
@@ -36,97 +36,97 @@ class LineTest(quiet.TestCase):
         def work():
             try:
                 deadline = base.Deadline.after(seconds)
-                with line.Turn(self.line, deadline, owner or name):
+                with queue.Turn(self.queue, deadline, owner or name):
                     self.done.append(name)
-            except line.Busy:
+            except queue.Busy:
                 self.done.append(f'not {name}')
 
-        before = self.line.waiting
+        before = self.queue.waiting
         thread = threading.Thread(target=work)
         thread.start()
         self.addCleanup(thread.join)
         end = time.monotonic() + 5
-        while self.line.waiting == before and thread.is_alive():
+        while self.queue.waiting == before and thread.is_alive():
             self.assertTrue(time.monotonic() < end)
             time.sleep(0.001)
         return thread
 
     def test_as_many_as_may(self):
-        two = line.Line(2)
-        with line.Turn(two, soon()), line.Turn(two, soon()):
+        two = queue.Queue(2)
+        with queue.Turn(two, soon()), queue.Turn(two, soon()):
             self.assertRaises(
-                line.Busy, line.Turn(two, base.Deadline.after(0)).__enter__
+                queue.Busy, queue.Turn(two, base.Deadline.after(0)).__enter__
             )
-        with line.Turn(two, soon()):
+        with queue.Turn(two, soon()):
             pass
 
     def test_first_come_first_served(self):
-        with line.Turn(self.line, soon()):
+        with queue.Turn(self.queue, soon()):
             threads = [self.waiter(str(number)) for number in range(5)]
         for thread in threads:
             thread.join(5)
         self.assertEqual(['0', '1', '2', '3', '4'], self.done)
 
     def test_nobody_waits_beyond_the_deadline(self):
-        with line.Turn(self.line, soon()):
+        with queue.Turn(self.queue, soon()):
             thread = self.waiter('late', 0.05)
             thread.join(5)
             self.assertEqual(['not late'], self.done)
         # and the turn is not lost to somebody who has gone
-        with line.Turn(self.line, base.Deadline.after(0)):
+        with queue.Turn(self.queue, base.Deadline.after(0)):
             pass
 
     def test_turn_is_given_back_after_an_exception(self):
         for _ in range(3):
             try:
-                with line.Turn(self.line, base.Deadline.after(0)):
+                with queue.Turn(self.queue, base.Deadline.after(0)):
                     raise KeyError
             except KeyError:
                 pass
 
     def test_others_work_while_one_sleeps(self):
-        with line.Turn(self.line, soon()) as turn:
+        with queue.Turn(self.queue, soon()) as turn:
             thread = self.waiter('other')
             turn.sleep(0.05)
             self.assertEqual(['other'], self.done)
             self.assertRaises(
-                line.Busy,
-                line.Turn(self.line, base.Deadline.after(0)).__enter__,
+                queue.Busy,
+                queue.Turn(self.queue, base.Deadline.after(0)).__enter__,
             )
         thread.join(5)
 
     def test_no_turn_after_sleep(self):
-        """The line is whole even then."""
+        """The queue is whole even then."""
         inside = threading.Event()
         over = threading.Event()
 
         def hold():
-            with line.Turn(self.line, soon()):
+            with queue.Turn(self.queue, soon()):
                 inside.set()
                 over.wait(5)
 
         def sleepy():
-            with line.Turn(self.line, base.Deadline.after(0.2)) as turn:
+            with queue.Turn(self.queue, base.Deadline.after(0.2)) as turn:
                 holder = threading.Thread(target=hold)
                 holder.start()
                 self.addCleanup(holder.join)
                 self.addCleanup(over.set)
                 turn.sleep(0.05)
 
-        self.assertRaises(line.Busy, sleepy)
+        self.assertRaises(queue.Busy, sleepy)
         self.assertTrue(inside.is_set())
         over.set()
-        with line.Turn(self.line, soon()):
+        with queue.Turn(self.queue, soon()):
             pass
 
 
-class ShareTest(LineTest):
+class ShareTest(QueueTest):
     """One owner does not keep all others from their turn."""
 
     def test_who_has_fewest_is_next(self):
-        self.line = line.Line(2)
-        with line.Turn(self.line, soon(), 'greedy'):
-            with line.Turn(self.line, soon(), 'other'):
+        self.queue = queue.Queue(2)
+        with queue.Turn(self.queue, soon(), 'greedy'):
+            with queue.Turn(self.queue, soon(), 'other'):
                 threads = [
                     self.waiter('greedy 1', owner='greedy'),
                     self.waiter('greedy 2', owner='greedy'),
@@ -137,31 +137,31 @@ class ShareTest(LineTest):
         self.assertEqual(['modest', 'greedy 1', 'greedy 2'], self.done)
 
     def test_alone_one_may_have_all(self):
-        self.line = line.Line(3)
+        self.queue = queue.Queue(3)
         now = base.Deadline.after(0)
         with (
-            line.Turn(self.line, now, 'one'),
-            line.Turn(self.line, now, 'one'),
-            line.Turn(self.line, now, 'one'),
+            queue.Turn(self.queue, now, 'one'),
+            queue.Turn(self.queue, now, 'one'),
+            queue.Turn(self.queue, now, 'one'),
         ):
             pass
 
     def test_room_for_others_to_wait(self):
-        self.line = line.Line(1, share=3)
-        with line.Turn(self.line, soon(), 'greedy'):
+        self.queue = queue.Queue(1, share=3)
+        with queue.Turn(self.queue, soon(), 'greedy'):
             self.waiter('1', owner='greedy')
             self.waiter('2', owner='greedy')
             self.waiter('3', owner='greedy').join(5)
             self.assertEqual(['not 3'], self.done)
             self.waiter('modest')
-            self.assertEqual(3, self.line.waiting)
+            self.assertEqual(3, self.queue.waiting)
 
     def test_room_is_free_again(self):
-        self.line = line.Line(1, share=1)
+        self.queue = queue.Queue(1, share=1)
         for _ in range(3):
-            with line.Turn(self.line, base.Deadline.after(0), 'one') as turn:
+            with queue.Turn(self.queue, base.Deadline.after(0), 'one') as turn:
                 self.assertRaises(
-                    line.Busy,
-                    line.Turn(self.line, soon(), 'one').__enter__,
+                    queue.Busy,
+                    queue.Turn(self.queue, soon(), 'one').__enter__,
                 )
                 turn.sleep(0)

@@ -10,7 +10,7 @@
 # License for the specific language governing permissions and limitations
 # under the License.
 
-"""A line of those who wait for their turn.
+"""A queue of those who wait for their turn.
 
 The semaphores of ``threading`` let whoever comes at the right moment pass
 those who wait, so that under load some would wait for ever. Here the next is
@@ -33,13 +33,13 @@ class Busy(errors.Error):
 
 @dataclasses.dataclass(eq=False)
 class _Waiter:
-    """Somebody in the line."""
+    """Somebody in the queue."""
 
     owner: str
     turn: threading.Event = dataclasses.field(default_factory=threading.Event)
 
 
-class Line:
+class Queue:
     """Lets some work at the same time, and the others wait.
 
     :param limit: how many work at the same time
@@ -124,25 +124,25 @@ class Turn:
     """
 
     def __init__(
-        self, line: Line, deadline: base.Deadline, owner: str = ''
+        self, queue: Queue, deadline: base.Deadline, owner: str = ''
     ) -> None:
-        self._line = line
+        self._queue = queue
         self._deadline = deadline
         self._owner = owner
         self._held = False
 
     def __enter__(self) -> 'Turn':
-        self._line.come(self._owner)
+        self._queue.come(self._owner)
         try:
             self._take()
         except BaseException:
-            self._line.go(self._owner)
+            self._queue.go(self._owner)
             raise
         return self
 
     def __exit__(self, *exc: object) -> None:
         self._give()
-        self._line.go(self._owner)
+        self._queue.go(self._owner)
 
     def sleep(self, seconds: float) -> None:
         """Let others work for some seconds, then wait for another turn.
@@ -154,13 +154,13 @@ class Turn:
         self._take()
 
     def _take(self) -> None:
-        self._line.enter(self._owner, self._deadline)
+        self._queue.enter(self._owner, self._deadline)
         self._held = True
 
     def _give(self) -> None:
         if self._held:
             self._held = False
-            self._line.leave(self._owner)
+            self._queue.leave(self._owner)
 
 
 def _less(counts: collections.Counter[str], owner: str) -> None:
