@@ -20,15 +20,14 @@ from osc_ha_router.node import protocol
 from osc_ha_router.node import serve
 
 _USAGE = (
-    """\
-usage: %s
-
-Reads one JSON request per line on standard input and answers in JSON lines on
-standard output, until the input ends. It takes no arguments, so that a rule
-in sudoers or a forced command in authorized_keys can name it exactly.
-"""
-    % protocol.PROGRAM
-)
+    'usage: %s\n'
+    '\n'
+    'Reads one JSON request per line on standard input and answers in JSON '
+    'lines on\n'
+    'standard output, until the input ends. It takes no arguments, so that a '
+    'rule\n'
+    'in sudoers or a forced command in authorized_keys can name it exactly.\n'
+) % protocol.PROGRAM
 
 
 def main(argv: typing.Optional[typing.Sequence[str]] = None) -> int:
