@@ -113,21 +113,7 @@ class Changes:
                     f'The L3 agent on {host} does not host the router any '
                     'more: run the command again'
                 )
-        answered = refused = False
-        try:
-            self._put(router_id, agent_id, False)
-            answered = True
-        except errors.Halfway:
-            pass
-        except errors.CloudError:
-            refused = True
-            raise
-        finally:
-            if not refused:
-                # given back before it is off, it would be lost
-                off = answered or self._settled(router_id, agent_id, False)
-                self._insist(router_id, host, agent_id, True)
-        if not off:
+        if not self._and_back(router_id, host, agent_id, False):
             raise errors.Halfway(
                 'Neutron did not answer when it was asked to take the router '
                 f'off the L3 agent on {host}, and has it there'
@@ -159,21 +145,7 @@ class Changes:
                     f'The L3 agent on {host} hosts the router by now: run '
                     'the command again'
                 )
-        answered = refused = False
-        try:
-            self._put(router_id, agent_id, True)
-            answered = True
-        except errors.Halfway:
-            pass
-        except errors.CloudError:
-            refused = True
-            raise
-        finally:
-            if not refused:
-                # taken off before it is on, it would stay
-                on = answered or self._settled(router_id, agent_id, True)
-                self._insist(router_id, host, agent_id, False)
-        if not on:
+        if not self._and_back(router_id, host, agent_id, True):
             raise errors.Halfway(
                 'Neutron did not answer when it was asked to give the router '
                 f'to the L3 agent on {host}, and does not have it there'
@@ -237,6 +209,32 @@ class Changes:
         return {
             agent.id for agent in network.routers_hosting_l3_agents(router_id)
         }
+
+    def _and_back(
+        self, router_id: str, host: str, agent_id: str, wanted: bool
+    ) -> bool:
+        """Have a router put on an agent, or taken off, and then undo it.
+
+        :param wanted: what is done first: whether it is to be there
+        :return: whether that came about
+        :raises Halfway: it is not undone
+        :raises CloudError: it was refused, and nothing is to be undone
+        """
+        answered = refused = False
+        try:
+            self._put(router_id, agent_id, wanted)
+            answered = True
+        except errors.Halfway:
+            pass
+        except errors.CloudError:
+            refused = True
+            raise
+        finally:
+            if not refused:
+                # undone before it has come about, it would stay for good
+                done = answered or self._settled(router_id, agent_id, wanted)
+                self._insist(router_id, host, agent_id, not wanted)
+        return done
 
     def _settled(
         self,
