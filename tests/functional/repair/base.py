@@ -24,6 +24,11 @@ from typing import Any
 
 from tests.functional import base
 
+#: the finding that a first look, seconds before, showed something else
+CHANGED = 'RHA108'
+#: how often a router that has changed meanwhile is looked at once more
+LOOKS = 3
+
 
 @dataclasses.dataclass(frozen=True)
 class Snapshot:
@@ -130,6 +135,11 @@ class RepairTest(base.LabTest):
         self.assertEqual([], repaired.row['Refused'])
         self.assert_reachable()
         checked = self.check('--recheck', '2')
+        for _ in range(LOOKS):
+            if (CHANGED, None) not in checked.found:
+                break
+            # Neutron was still at it: what it was before is not the question
+            checked = self.check('--recheck', '2')
         self.assertEqual([], checked.row['Findings'])
         self.assertEqual('OK', checked.row['Health'])
         return repaired
