@@ -150,10 +150,17 @@ class StreamTest(SweepTest):
 
     def test_kept_back_without_views_while_it_waits(self):
         stop = interruption.Interruption()
+
+        def sleep(seconds):
+            os.kill(os.getpid(), signal.SIGINT)
+            # another thread may be the one that is told
+            while not stop.wanted:
+                time.sleep(0.001)
+
         machine = engine.Engine(
             Source(self.many(self.broken)),
             fakes.Backend(self.many(self.broken)),
-            sleep=lambda seconds: os.kill(os.getpid(), signal.SIGINT),
+            sleep=sleep,
             stop=stop,
         )
         with stop:
